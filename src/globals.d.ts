@@ -1,0 +1,136 @@
+/**
+ * The whole outside world of src/: the web-standard globals it may use, each one the same in Node >= 22.12, Deno 2 and
+ * Cloudflare Workers. tsconfig.core.json checks src/ with these and no runtime's own types, so a name missing here is a
+ * name some runtime lacks, or one nobody needed yet: add it only after checking all three.
+ *
+ * Not part of the other tsconfigs: there the types of Node declare the same names.
+ */
+
+// --- Encoding Standard ---
+
+declare class TextEncoder {
+  encode(input?: string): Uint8Array<ArrayBuffer>;
+  encodeInto(source: string, destination: Uint8Array): { read: number; written: number };
+}
+
+declare class TextDecoder {
+  constructor(label?: "utf-8", options?: { fatal?: boolean; ignoreBOM?: boolean });
+  decode(input?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string;
+}
+
+declare function atob(data: string): string;
+declare function btoa(data: string): string;
+
+// --- Web Cryptography ---
+
+interface CryptoKey {
+  readonly type: "public" | "private" | "secret";
+  readonly extractable: boolean;
+}
+
+type BufferSource = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+type HashAlgorithm = "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512";
+
+interface SubtleCrypto {
+  digest(algorithm: HashAlgorithm, data: BufferSource): Promise<ArrayBuffer>;
+  importKey(
+    format: "raw",
+    keyData: BufferSource,
+    algorithm: "PBKDF2" | "HKDF" | { name: "HMAC"; hash: HashAlgorithm } | { name: "AES-GCM" },
+    extractable: boolean,
+    usages: ("sign" | "verify" | "deriveBits" | "encrypt" | "decrypt")[],
+  ): Promise<CryptoKey>;
+  sign(algorithm: "HMAC", key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
+  verify(algorithm: "HMAC", key: CryptoKey, signature: BufferSource, data: BufferSource): Promise<boolean>;
+  deriveBits(
+    algorithm: { name: "PBKDF2"; hash: HashAlgorithm; salt: BufferSource; iterations: number },
+    key: CryptoKey,
+    length: number,
+  ): Promise<ArrayBuffer>;
+}
+
+interface Crypto {
+  readonly subtle: SubtleCrypto;
+  getRandomValues<Bytes extends ArrayBufferView<ArrayBuffer>>(array: Bytes): Bytes;
+  randomUUID(): `${string}-${string}-${string}-${string}-${string}`;
+}
+
+declare const crypto: Crypto;
+
+// --- DOM: aborting ---
+
+interface AbortSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(
+    type: "abort",
+    listener: () => void,
+    options?: { once?: boolean; signal?: AbortSignal },
+  ): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+declare const AbortSignal: {
+  abort(reason?: unknown): AbortSignal;
+  any(signals: Iterable<AbortSignal>): AbortSignal;
+  timeout(milliseconds: number): AbortSignal;
+};
+
+declare class AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+}
+
+// --- HTML: timers and microtasks ---
+
+/** A number in some runtimes and an object in others: only good for giving back to clearTimeout. */
+interface Timer {
+  readonly "a number or an object": never;
+}
+
+declare function setTimeout(callback: () => void, milliseconds?: number): Timer;
+declare function clearTimeout(timer: Timer | undefined): void;
+declare function setInterval(callback: () => void, milliseconds?: number): Timer;
+declare function clearInterval(timer: Timer | undefined): void;
+declare function queueMicrotask(callback: () => void): void;
+declare function structuredClone<Value>(value: Value): Value;
+
+// --- High Resolution Time ---
+
+declare const performance: {
+  now(): number;
+};
+
+// --- URL ---
+
+declare class URLSearchParams implements Iterable<[string, string]> {
+  constructor(init?: string | Record<string, string> | Iterable<[string, string]>);
+  append(name: string, value: string): void;
+  delete(name: string): void;
+  get(name: string): string | null;
+  getAll(name: string): string[];
+  has(name: string): boolean;
+  set(name: string, value: string): void;
+  readonly size: number;
+  toString(): string;
+  [Symbol.iterator](): IterableIterator<[string, string]>;
+}
+
+declare class URL {
+  constructor(url: string | URL, base?: string | URL);
+  static canParse(url: string, base?: string): boolean;
+  hash: string;
+  host: string;
+  hostname: string;
+  readonly href: string;
+  readonly origin: string;
+  password: string;
+  pathname: string;
+  port: string;
+  protocol: string;
+  search: string;
+  readonly searchParams: URLSearchParams;
+  username: string;
+  toString(): string;
+}

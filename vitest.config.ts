@@ -1,0 +1,21 @@
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // The clients that need a toolchain of their own run by `npm run test:clients`.
+    exclude: ["test/clients/**", "**/node_modules/**"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
+    // A process for each file: sockets, signals and memory are counted for the process, and a PGlite that loops inside
+    // WebAssembly can only be killed from outside. Two at a time, as each PGlite takes seconds of a core to start and
+    // several hundred megabytes.
+    pool: "forks",
+    maxWorkers: 2,
+    // The leak tests force a collection before they measure.
+    execArgv: ["--expose-gc"],
+  },
+});
+
+export default config;
