@@ -1,0 +1,138 @@
+// Decodes what clients send. Every error is ERROR 08P01 with PostgreSQL's text, or 22021 for text that is not UTF-8;
+// an unknown type is FATAL, as nothing behind it can be trusted.
+
+import { frontendCodes } from "./codes.ts";
+import { fatal, protocolError } from "./error.ts";
+import type { Bind, FrontendMessage, FunctionCall, PasswordKind } from "./frontend.ts";
+import { Reader } from "./reader.ts";
+import { sqlstate } from "./sqlstate.ts";
+
+/**
+ * Decodes one message's body. Byte fields are views of it.
+ *
+ * @param password which message the code `p` stands for now.
+ */
+export function decodeFrontend(
+  code: number,
+  body: Uint8Array,
+  password: PasswordKind = "PasswordMessage",
+): FrontendMessage {
+  const reader = new Reader(body);
+  const message = readMessage(code, reader, password);
+  reader.end();
+  return message;
+}
+
+function readMessage(code: number, reader: Reader, password: PasswordKind): FrontendMessage {
+  switch (code) {
+    case frontendCodes.Bind:
+      return readBind(reader);
+    case frontendCodes.Execute:
+      return { type: "Execute", portal: reader.cstring(), maxRows: reader.int32() };
+    case frontendCodes.Sync:
+      return { type: "Sync" };
+    case frontendCodes.Parse:
+      return {
+        type: "Parse",
+        statement: reader.cstring(),
+        query: reader.cstring(),
+        parameterTypes: readOids(reader),
+      };
+    case frontendCodes.Describe:
+      return { type: "Describe", ...readTarget(reader, "DESCRIBE") };
+    case frontendCodes.Query:
+      return { type: "Query", query: reader.cstring() };
+    case frontendCodes.Close:
+      return { type: "Close", ...readTarget(reader, "CLOSE") };
+    case frontendCodes.Flush:
+      return { type: "Flush" };
+    case frontendCodes.CopyData:
+      return { type: "CopyData", data: reader.rest() };
+    case frontendCodes.CopyDone:
+      return { type: "CopyDone" };
+    case frontendCodes.CopyFail:
+      return { type: "CopyFail", message: reader.cstring() };
+    case frontendCodes.FunctionCall:
+      return readFunctionCall(reader);
+    case frontendCodes.PasswordMessage:
+      return readPassword(reader, password);
+    case frontendCodes.Terminate:
+      return { type: "Terminate" };
+    default:
+      throw fatal(sqlstate.protocolViolation, `invalid frontend message type ${code}`);
+  }
+}
+
+function readBind(reader: Reader): Bind {
+  const portal = reader.cstring();
+  const statement = reader.cstring();
+  const parameterFormats = readInt16s(reader);
+  const parameters = readValues(reader);
+  const resultFormats = readInt16s(reader);
+  return { type: "Bind", portal, statement, parameterFormats, parameters, resultFormats };
+}
+
+function readFunctionCall(reader: Reader): FunctionCall {
+  const functionOid = reader.uint32();
+  const argumentFormats = readInt16s(reader);
+  const values = readValues(reader);
+  return {
+    type: "FunctionCall",
+    functionOid,
+    argumentFormats,
+    arguments: values,
+    resultFormat: reader.int16(),
+  };
+}
+
+function readTarget(reader: Reader, command: string): { kind: "S" | "P"; name: string } {
+  const code = reader.byte();
+  const name = reader.cstring();
+  // PostgreSQL complains about the kind only when the message is well-formed otherwise.
+  reader.end();
+  const kind = String.fromCharCode(code);
+  if (kind !== "S" && kind !== "P") throw protocolError(`invalid ${command} message subtype ${code}`);
+  return { kind, name };
+}
+
+function readPassword(reader: Reader, kind: PasswordKind): FrontendMessage {
+  switch (kind) {
+    case "PasswordMessage":
+      return { type: "PasswordMessage", password: readPasswordText(reader) };
+    case "SASLInitialResponse":
+      return { type: "SASLInitialResponse", mechanism: reader.cstring(), data: reader.sized() };
+    case "SASLResponse":
+      return { type: "SASLResponse", data: reader.rest() };
+    case "GSSResponse":
+      return { type: "GSSResponse", data: reader.rest() };
+  }
+}
+
+/** The whole body must be one string: PostgreSQL has a text of its own for one that is not. */
+function readPasswordText(reader: Reader): string {
+  const body = reader.rest();
+  if (body.indexOf(0) !== body.length - 1) throw protocolError("invalid password packet size");
+  return new Reader(body).cstring();
+}
+
+/** Lengths of elements, then the elements; the body is known to hold as many before the array is made. */
+function readValues(reader: Reader): (Uint8Array | null)[] {
+  const count = reader.count(4);
+  const values: (Uint8Array | null)[] = [];
+  for (let i = 0; i < count; i++) values.push(reader.sized());
+  return values;
+}
+
+function readInt16s(reader: Reader): number[] {
+  const count = reader.count(2);
+  const values: number[] = [];
+  for (let i = 0; i < count; i++) values.push(reader.int16());
+  return values;
+}
+
+function readOids(reader: Reader): number[] {
+  const count = reader.count(4);
+  const oids: number[] = [];
+  for (let i = 0; i < count; i++) oids.push(reader.uint32());
+  return oids;
+}
