@@ -9,5 +9,6 @@ export * from "./limits.ts";
 export * from "./reader.ts";
 export * from "./sqlstate.ts";
 export * from "./startup.ts";
+export * from "./trace.ts";
 export * from "./utf8.ts";
 export * from "./writer.ts";
