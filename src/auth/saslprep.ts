@@ -12,7 +12,7 @@ import { saslprepTables, tableHas } from "./saslprep-tables.ts";
 const nonAsciiSpaces = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu;
 
 /** RFC 3454 B.1. */
-const mappedToNothing = /[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/gu;
+const mappedToNothing = /\u034f|[\u180b-\u180d]|\u200d|[\ufe00-\ufe0f]|[\u00ad\u1806\u200c\u2060\ufeff]/gu;
 
 const encoder = new TextEncoder();
 
