@@ -39,11 +39,11 @@ function readMessage(code: number, reader: Reader, password: PasswordKind): Fron
         parameterTypes: readOids(reader),
       };
     case frontendCodes.Describe:
-      return { type: "Describe", ...readTarget(reader, "DESCRIBE") };
+      return readTarget("Describe", reader);
     case frontendCodes.Query:
       return { type: "Query", query: reader.cstring() };
     case frontendCodes.Close:
-      return { type: "Close", ...readTarget(reader, "CLOSE") };
+      return readTarget("Close", reader);
     case frontendCodes.Flush:
       return { type: "Flush" };
     case frontendCodes.CopyData:
@@ -75,7 +75,18 @@ function readBind(reader: Reader): Bind {
 function readFunctionCall(reader: Reader): FunctionCall {
   const functionOid = reader.uint32();
   const argumentFormats = readInt16s(reader);
-  const values = readValues(reader);
+  const count = reader.count(4);
+  if (argumentFormats.length > 1 && argumentFormats.length !== count) {
+    throw protocolError(
+      `function call message contains ${argumentFormats.length} argument formats but ${count} arguments`,
+    );
+  }
+  const values: (Uint8Array | null)[] = [];
+  for (let i = 0; i < count; i++) {
+    const length = reader.int32();
+    if (length < -1) throw protocolError(`invalid argument size ${length} in function call message`);
+    values.push(length === -1 ? null : reader.bytes(length));
+  }
   return {
     type: "FunctionCall",
     functionOid,
@@ -85,14 +96,14 @@ function readFunctionCall(reader: Reader): FunctionCall {
   };
 }
 
-function readTarget(reader: Reader, command: string): { kind: "S" | "P"; name: string } {
+function readTarget(type: "Describe" | "Close", reader: Reader): FrontendMessage {
   const code = reader.byte();
   const name = reader.cstring();
   // PostgreSQL complains about the kind only when the message is well-formed otherwise.
   reader.end();
-  const kind = String.fromCharCode(code);
-  if (kind !== "S" && kind !== "P") throw protocolError(`invalid ${command} message subtype ${code}`);
-  return { kind, name };
+  if (code === 0x53) return { type, kind: "S", name };
+  if (code === 0x50) return { type, kind: "P", name };
+  throw protocolError(`invalid ${type.toUpperCase()} message subtype ${code}`);
 }
 
 function readPassword(reader: Reader, kind: PasswordKind): FrontendMessage {

@@ -10,5 +10,5 @@ export * from "./reader.ts";
 export * from "./sqlstate.ts";
 export * from "./startup.ts";
 export * from "./trace.ts";
-export * from "./utf8.ts";
+export { decodeText } from "./utf8.ts";
 export * from "./writer.ts";

@@ -2,7 +2,7 @@
 // the frame is known, so the connection survives a body that makes no sense.
 
 import { protocolError } from "./error.ts";
-import { decodeText } from "./utf8.ts";
+import { decodeText, shortText } from "./utf8.ts";
 
 export class Reader {
   readonly #body: Uint8Array;
@@ -49,11 +49,24 @@ export class Reader {
 
   /** Text up to the next zero byte, which is consumed. */
   cstring(): string {
+    const body = this.#body;
     const from = this.#at;
-    const to = this.#body.indexOf(0, from);
+    // Most strings of the protocol are short names: found and decoded in one go.
+    const end = Math.min(body.length, from + shortText);
+    let text = "";
+    for (let at = from; at < end; at++) {
+      const byte = body[at] as number;
+      if (byte === 0) {
+        this.#at = at + 1;
+        return text;
+      }
+      if (byte > 127) break;
+      text += String.fromCharCode(byte);
+    }
+    const to = body.indexOf(0, from);
     if (to < 0) throw protocolError("invalid string in message");
     this.#at = to + 1;
-    return decodeText(this.#body, from, to);
+    return decodeText(body, from, to);
   }
 
   /** A view of the next `length` bytes. */

@@ -1,7 +1,7 @@
 // The untyped packets a connection begins with (PostgreSQL documentation, "Start-up" and "Message Formats":
 // StartupMessage, SSLRequest, GSSENCRequest, CancelRequest). Whatever is wrong here is FATAL: no session exists yet.
 
-import { fatal, type PgError } from "./error.ts";
+import { fatal, type PgError, protocolError } from "./error.ts";
 import { sqlstate } from "./sqlstate.ts";
 import { decodeText } from "./utf8.ts";
 import type { Writer } from "./writer.ts";
@@ -113,8 +113,8 @@ export function encodeStartup(writer: Writer, packet: StartupPacket): void {
     case "StartupMessage":
       writer.int32(packet.version);
       for (const [name, value] of packet.parameters) {
-        // An empty name would end the list.
-        if (name === "") continue;
+        // It would end the list.
+        if (name === "") throw protocolError("startup parameter without a name");
         writer.cstring(name);
         writer.cstring(value);
       }

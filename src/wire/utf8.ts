@@ -7,8 +7,8 @@ import { sqlstate } from "./sqlstate.ts";
 // ignoreBOM keeps a leading U+FEFF, which is data here.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Below this many bytes a loop beats the call into TextDecoder. */
-const shortText = 12;
+/** Up to this many bytes a loop beats the call into TextDecoder. */
+export const shortText = 14;
 
 /** The text of `bytes[from, to)`. Throws PgError 22021 for bytes that are not UTF-8. */
 export function decodeText(bytes: Uint8Array, from = 0, to: number = bytes.length): string {
@@ -23,7 +23,7 @@ export function decodeText(bytes: Uint8Array, from = 0, to: number = bytes.lengt
     if (at === to) return text;
   }
   try {
-    return decoder.decode(bytes.subarray(from, to));
+    return decoder.decode(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
   } catch {
     throw invalidText(bytes.subarray(from, to));
   }

@@ -8,13 +8,13 @@ import { invalidEncoding } from "./utf8.ts";
 /** What one message, or all that waits for take(), may grow to: PostgreSQL's MaxAllocSize. */
 const maxPending = 0x3fffffff;
 
-/** A first chunk is small, so that an idle connection holds little; each next one doubles, up to the Writer's size. */
-const firstChunk = 1024;
+/** The smallest chunk: what an idle connection may keep. */
+const firstChunk = 2048;
 
 /** Less room than this behind what was taken is not worth keeping. */
 const leastRoom = 64;
 
-/** Up to this many characters a loop of stores beats TextEncoder.encodeInto. */
+/** Up to this many characters, loops of stores beat TextEncoder.encodeInto. */
 const shortText = 48;
 
 /** Above this, text is tried at one byte a character first, instead of reserving the worst case of three. */
@@ -34,8 +34,11 @@ export class Writer {
   #open = -1;
   #lengthAt = 0;
 
-  /** `size`: what chunks grow to while the connection is busy, in bytes. A longer message gets a chunk of its own. */
-  constructor(size = 16384) {
+  /**
+   * @param size what chunks grow to while the connection is busy, in bytes. They follow the size of what take() hands
+   * out, so one chunk serves several small batches or one large one; a longer message gets a chunk of its own.
+   */
+  constructor(size = 65536) {
     this.#size = size;
     this.#nextSize = Math.min(firstChunk, size);
   }
@@ -90,41 +93,32 @@ export class Writer {
 
   /** Text and a terminating zero. Text with U+0000 in it cannot be sent: PgError 22021, and the message is dropped. */
   cstring(text: string): void {
-    const from = this.#at - this.#start;
-    this.text(text);
-    this.#reserve(1);
-    const chunk = this.#chunk;
-    chunk[this.#at] = 0;
-    if (chunk.indexOf(0, this.#start + from) !== this.#at) {
-      this.#abandon();
-      throw invalidEncoding("0x00");
+    if (text.length <= shortText) {
+      this.#reserve(text.length * 3 + 1);
+      if (this.#shortText(text)) throw this.#nulInText();
+    } else {
+      const from = this.#at - this.#start;
+      this.text(text);
+      this.#reserve(1);
+      const chunk = this.#chunk;
+      chunk[this.#at] = 0;
+      if (chunk.indexOf(0, this.#start + from) !== this.#at) throw this.#nulInText();
     }
-    this.#at++;
+    this.#chunk[this.#at++] = 0;
   }
 
   /** Text as UTF-8, without a terminator. Lone surrogates become U+FFFD. */
   text(text: string): void {
     const length = text.length;
-    if (length > longText) {
-      this.#longText(text);
-      return;
-    }
-    this.#reserve(length * 3);
-    const chunk = this.#chunk;
-    let at = this.#at;
-    let i = 0;
     if (length <= shortText) {
-      for (; i < length; i++) {
-        const unit = text.charCodeAt(i);
-        if (unit > 127) break;
-        chunk[at++] = unit;
-      }
+      this.#reserve(length * 3);
+      this.#shortText(text);
+    } else if (length <= longText) {
+      this.#reserve(length * 3);
+      this.#at += encoder.encodeInto(text, this.#chunk.subarray(this.#at)).written;
+    } else {
+      this.#longText(text);
     }
-    if (i < length) {
-      const rest = i === 0 ? text : text.slice(i);
-      at += encoder.encodeInto(rest, chunk.subarray(at)).written;
-    }
-    this.#at = at;
   }
 
   bytes(data: Uint8Array): void {
@@ -145,6 +139,14 @@ export class Writer {
     if (cell === null) {
       this.int32(-1);
     } else if (typeof cell === "string") {
+      if (cell.length <= shortText) {
+        this.#reserve(cell.length * 3 + 4);
+        const at = this.#at + 4;
+        this.#at = at;
+        this.#shortText(cell);
+        this.#store32(at - 4, this.#at - at);
+        return;
+      }
       this.int32(0);
       const from = this.#at - this.#start;
       this.text(cell);
@@ -167,15 +169,24 @@ export class Writer {
    */
   take(): Uint8Array {
     const to = this.#open < 0 ? this.#at : this.#open;
+    const length = to - this.#start;
+    if (length === 0) return noBytes;
     const chunk = this.#chunk;
     const taken = chunk.subarray(this.#start, to);
     this.#start = to;
-    if (to === this.#at && (chunk.length - to < leastRoom || chunk.length > this.#size)) {
-      this.#chunk = noBytes;
-      this.#start = 0;
-      this.#at = 0;
-    }
+    if (to === this.#at) this.#sizeUp(length);
     return taken;
+  }
+
+  /** After a batch of `length` bytes: how large the next chunk is to be, and whether this one is worth keeping. */
+  #sizeUp(length: number): void {
+    const next = Math.min(Math.max(2 ** (33 - Math.clz32(length)), firstChunk), this.#size);
+    this.#nextSize = next;
+    const size = this.#chunk.length;
+    if (size - this.#at >= leastRoom && size <= next * 4 && size <= this.#size) return;
+    this.#chunk = noBytes;
+    this.#start = 0;
+    this.#at = 0;
   }
 
   /** A place to return to with rewind(), valid until the next take(). */
@@ -199,6 +210,11 @@ export class Writer {
     return new PgError(code, message);
   }
 
+  #nulInText(): PgError {
+    this.#abandon();
+    return invalidEncoding("0x00");
+  }
+
   #store32(at: number, value: number): void {
     const chunk = this.#chunk;
     chunk[at] = value >> 24;
@@ -218,9 +234,7 @@ export class Writer {
     if (needed > maxPending) {
       throw this.#fail(sqlstate.programLimitExceeded, `message is too large: more than ${maxPending} bytes`);
     }
-    let size = this.#nextSize;
-    this.#nextSize = Math.min(size * 2, this.#size);
-    if (size < needed) size = Math.min(Math.max(needed, pending * 2), maxPending);
+    const size = Math.min(Math.max(this.#nextSize, needed, pending * 2), maxPending);
     const chunk = new Uint8Array(size);
     if (pending > 0) chunk.set(this.#chunk.subarray(this.#start, this.#at));
     if (this.#open >= 0) {
@@ -230,6 +244,35 @@ export class Writer {
     this.#chunk = chunk;
     this.#start = 0;
     this.#at = pending;
+  }
+
+  /** Writes text whose room is reserved. True if there is U+0000 in it. */
+  #shortText(text: string): boolean {
+    const chunk = this.#chunk;
+    const length = text.length;
+    let at = this.#at;
+    let nul = false;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x80) {
+        if (unit === 0) nul = true;
+        chunk[at++] = unit;
+      } else if (unit < 0x800) {
+        chunk[at++] = 0xc0 | (unit >> 6);
+        chunk[at++] = 0x80 | (unit & 0x3f);
+      } else if (unit < 0xd800 || unit > 0xdfff) {
+        chunk[at++] = 0xe0 | (unit >> 12);
+        chunk[at++] = 0x80 | ((unit >> 6) & 0x3f);
+        chunk[at++] = 0x80 | (unit & 0x3f);
+      } else {
+        // Surrogates are rare enough to leave them to the platform; the text before them is ASCII or whole characters.
+        at += encoder.encodeInto(text.slice(i), chunk.subarray(at)).written;
+        if (text.includes("\0", i)) nul = true;
+        break;
+      }
+    }
+    this.#at = at;
+    return nul;
   }
 
   #longText(text: string): void {
