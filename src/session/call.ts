@@ -1,0 +1,64 @@
+/**
+ * One run of statements, from a Query or Sync to its ReadyForQuery: what CancelRequest and time-outs abort. The client
+ * is answered at once even if the upstream does not heed the signal.
+ */
+import { PgError } from "../wire/error.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import type { Call, ClientContext } from "./upstream.ts";
+
+export class RunningCall implements Call {
+  readonly client: ClientContext;
+  #controller: AbortController | undefined;
+  #reason: PgError | undefined;
+  #rejectRace: ((reason: PgError) => void) | undefined;
+
+  constructor(client: ClientContext) {
+    this.client = client;
+  }
+
+  /** Made when it is first asked for: most upstream calls of a process-local upstream never do. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  cancel(reason: "user" | "timeout"): void {
+    this.abort(
+      new PgError(
+        sqlstate.queryCanceled,
+        reason === "user"
+          ? "canceling statement due to user request"
+          : "canceling statement due to statement timeout",
+      ),
+    );
+  }
+
+  abort(reason: PgError): void {
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.#rejectRace?.(reason);
+  }
+
+  /** Throws if the call was aborted. */
+  check(): void {
+    if (this.#reason) throw this.#reason;
+  }
+
+  /** The value of an upstream's promise, or the reason why the call was aborted, whichever comes first. */
+  race<Value>(promise: PromiseLike<Value>): Promise<Value> {
+    this.check();
+    return new Promise((resolve, reject) => {
+      this.#rejectRace = reject;
+      promise.then(resolve, reject);
+    });
+  }
+}
+
+/** Whether an upstream answered with a promise: only then is anything awaited. */
+export function isPromise<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
+  return typeof (value as { then?: unknown } | undefined)?.then === "function";
+}

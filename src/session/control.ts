@@ -1,0 +1,151 @@
+/**
+ * Statements that the session itself serves for a statement upstream: transaction control, settings, and what names the
+ * session's own prepared statements. Everything else goes to the upstream's `query`.
+ */
+import type { StatementClass } from "../sql/statement.ts";
+import { PgError } from "../wire/error.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import type { RunningCall } from "./call.ts";
+import type { Client } from "./client.ts";
+import type { PreparedStatements } from "./prepared.ts";
+import type { Transaction } from "./transaction.ts";
+import type { Column, Result, StatementSession } from "./upstream.ts";
+
+export interface ControlHost {
+  readonly upstream: StatementSession;
+  readonly client: Client;
+  readonly transaction: Transaction;
+  readonly prepared: PreparedStatements;
+}
+
+const savepointTags = { savepoint: "SAVEPOINT", release: "RELEASE", rollbackTo: "ROLLBACK" } as const;
+
+type Controlled = Promise<Result | undefined>;
+
+/** Runs a statement of the session's own; undefined: it is the upstream's. */
+export async function runControl(host: ControlHost, statement: StatementClass, call: RunningCall): Controlled {
+  const { transaction, prepared, upstream } = host;
+  switch (statement.type) {
+    case "begin":
+      await transaction.begin(statement, call);
+      return command(statement.verb);
+    case "commit":
+      return command(await transaction.commit(call, statement.chain));
+    case "rollback":
+      await transaction.rollback(call, statement.chain);
+      return command("ROLLBACK");
+    case "savepoint":
+    case "release":
+    case "rollbackTo":
+      await transaction.savepoint(statement, call);
+      return command(savepointTags[statement.type]);
+    case "deallocate":
+      if (statement.name === undefined) {
+        prepared.clear();
+        return upstream.settings === "upstream" ? undefined : command("DEALLOCATE ALL");
+      }
+      return prepared.close(statement.name) ? command("DEALLOCATE") : undefined;
+    case "listen":
+      return upstream.listen && command("LISTEN", await upstream.listen(statement.channel, call));
+    case "unlisten":
+      return upstream.unlisten && command("UNLISTEN", await upstream.unlisten(statement.channel, call));
+    case "notify":
+      return (
+        upstream.notify &&
+        command("NOTIFY", await upstream.notify(statement.channel, statement.payload ?? "", call))
+      );
+    default:
+      return upstream.settings === "upstream" ? undefined : runSetting(host, statement, call);
+  }
+}
+
+async function runSetting(host: ControlHost, statement: StatementClass, call: RunningCall): Controlled {
+  const { transaction, client, prepared, upstream } = host;
+  const { settings } = client;
+  switch (statement.type) {
+    case "set":
+      if (statement.scope === "local" && transaction.status === "I" && !transaction.implicit) {
+        client.notice("SET LOCAL can only be used in transaction blocks", {
+          severity: "WARNING",
+          code: sqlstate.noActiveSqlTransaction,
+        });
+      }
+      settings.set(statement.name, statement.value?.join(", "), statement.scope);
+      return command("SET");
+    case "setSessionCharacteristics": {
+      const { isolation, readOnly, deferrable } = statement;
+      if (isolation !== undefined) settings.set("default_transaction_isolation", isolation);
+      if (readOnly !== undefined) settings.set("default_transaction_read_only", readOnly ? "on" : "off");
+      if (deferrable !== undefined) settings.set("default_transaction_deferrable", deferrable ? "on" : "off");
+      return command("SET");
+    }
+    case "setTransaction":
+      throw new PgError(sqlstate.featureNotSupported, "SET TRANSACTION is not supported by this database", {
+        hint: "Name the modes in BEGIN, as in BEGIN ISOLATION LEVEL SERIALIZABLE.",
+      });
+    case "reset":
+      settings.reset(statement.name);
+      return command("RESET");
+    case "show":
+      return statement.name === "all" ? showAll(settings.values) : show(statement.name, settings.show(statement.name));
+    case "discard":
+      if (statement.what !== "all") return command(`DISCARD ${statement.what.toUpperCase()}`);
+      if (transaction.status !== "I" || transaction.implicit) {
+        throw new PgError(
+          sqlstate.activeSqlTransaction,
+          "DISCARD ALL cannot run inside a transaction block",
+        );
+      }
+      settings.reset("all");
+      prepared.clear();
+      await upstream.unlisten?.(undefined, call);
+      return command("DISCARD ALL");
+    default:
+      return undefined;
+  }
+}
+
+/** What a control statement returns, for Describe; undefined: not the session's to say. */
+export function describeControl(
+  statement: StatementClass,
+  upstream: StatementSession,
+): { columns: readonly Column[] | undefined } | undefined {
+  switch (statement.type) {
+    case "begin":
+    case "commit":
+    case "rollback":
+    case "savepoint":
+    case "release":
+    case "rollbackTo":
+    case "deallocate":
+    case "listen":
+    case "unlisten":
+    case "notify":
+    case "set":
+    case "setTransaction":
+    case "setSessionCharacteristics":
+    case "reset":
+    case "discard":
+      return { columns: undefined };
+    case "show":
+      if (upstream.settings === "upstream") return undefined;
+      return { columns: statement.name === "all" ? showAllColumns : [{ name: statement.name }] };
+    default:
+      return undefined;
+  }
+}
+
+const showAllColumns: readonly Column[] = [{ name: "name" }, { name: "setting" }, { name: "description" }];
+
+function show(name: string, value: string): Result {
+  return { type: "rows", columns: [{ name }], rows: [[value]], tag: "SHOW" };
+}
+
+function showAll(values: ReadonlyMap<string, string>): Result {
+  const rows = [...values].sort(([a], [b]) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
+  return { type: "rows", columns: showAllColumns, rows: rows.map(([name, value]) => [name, value, ""]), tag: "SHOW" };
+}
+
+function command(tag: string, _done?: void): Result {
+  return { type: "command", tag };
+}

@@ -1,0 +1,273 @@
+/**
+ * The session's settings where the upstream has none of its own: what SET, SHOW and RESET work on, which of them are
+ * reported by ParameterStatus (PostgreSQL documentation, 53.2.7 Asynchronous Operations; GUC_REPORT in the server's
+ * guc_tables.c), and their transactional behaviour (SET is undone by ROLLBACK, SET LOCAL ends with the transaction).
+ */
+import { PgError } from "../wire/error.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+
+/** The version of PostgreSQL whose behaviour the session shows; clients choose their catalog queries by it. */
+export const serverVersion = "18.0";
+
+/** GUC_REPORT: reported at start and at every change, in PostgreSQL 18's set. */
+const reported: ReadonlyMap<string, string> = new Map([
+  ["application_name", ""],
+  ["client_encoding", "UTF8"],
+  ["DateStyle", "ISO, MDY"],
+  ["default_transaction_read_only", "off"],
+  ["in_hot_standby", "off"],
+  ["integer_datetimes", "on"],
+  ["IntervalStyle", "postgres"],
+  ["is_superuser", "off"],
+  ["scram_iterations", "4096"],
+  ["search_path", '"$user", public'],
+  ["server_encoding", "UTF8"],
+  ["server_version", serverVersion],
+  ["session_authorization", ""],
+  ["standard_conforming_strings", "on"],
+  ["TimeZone", "UTC"],
+]);
+
+/** Settings that clients set and read but that are not reported. */
+const unreported: ReadonlyMap<string, string> = new Map([
+  ["bytea_output", "hex"],
+  ["check_function_bodies", "on"],
+  ["client_min_messages", "notice"],
+  ["default_transaction_deferrable", "off"],
+  ["default_transaction_isolation", "read committed"],
+  ["extra_float_digits", "1"],
+  ["idle_in_transaction_session_timeout", "0"],
+  ["idle_session_timeout", "0"],
+  ["lc_messages", "C"],
+  ["lc_monetary", "C"],
+  ["lc_numeric", "C"],
+  ["lc_time", "C"],
+  ["lock_timeout", "0"],
+  ["max_identifier_length", "63"],
+  ["row_security", "on"],
+  ["server_version_num", "180000"],
+  ["statement_timeout", "0"],
+  ["synchronous_commit", "on"],
+  ["transaction_deferrable", "off"],
+  ["transaction_isolation", "read committed"],
+  ["transaction_read_only", "off"],
+  ["work_mem", "4MB"],
+  ["xmloption", "content"],
+]);
+
+const readOnly: ReadonlySet<string> = new Set([
+  "in_hot_standby",
+  "integer_datetimes",
+  "is_superuser",
+  "max_identifier_length",
+  "server_encoding",
+  "server_version",
+  "server_version_num",
+]);
+
+const canonicalNames: ReadonlyMap<string, string> = new Map(
+  [...reported.keys(), ...unreported.keys()].map((name) => [name.toLowerCase(), name]),
+);
+
+interface Level {
+  readonly savepoint: string | undefined;
+  /** All values when the level began; a rollback goes back to them. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+export class Parameters {
+  readonly #report: (name: string, value: string) => void;
+  /** What RESET goes back to: the defaults, changed by the upstream's and the startup packet's values. */
+  readonly #initial: Map<string, string> = new Map([...reported, ...unreported]);
+  #values: Map<string, string> = new Map(this.#initial);
+  /** Values that SET LOCAL hides until the transaction ends. */
+  readonly #hidden: Map<string, string | undefined> = new Map();
+  readonly #levels: Level[] = [];
+  #started = false;
+
+  /** `report` sends one ParameterStatus. */
+  constructor(report: (name: string, value: string) => void) {
+    this.#report = report;
+  }
+
+  get values(): ReadonlyMap<string, string> {
+    return this.#values;
+  }
+
+  /** Sets a value that the upstream has from the start. */
+  initialize(name: string, value: string): void {
+    const canonical = canonicalNames.get(name.toLowerCase()) ?? name;
+    this.#initial.set(canonical, value);
+    this.#values.set(canonical, value);
+  }
+
+  /**
+   * Takes the startup packet's settings, which RESET goes back to, and sends the whole reported set.
+   * @throws PgError for a setting that does not exist or a value that is refused.
+   */
+  start(startup: ReadonlyMap<string, string>): void {
+    for (const [name, value] of startup) {
+      this.set(name, value);
+      this.#initial.set(this.#resolve(name), this.show(name));
+    }
+    this.#started = true;
+    for (const name of reported.keys()) this.#report(name, this.#values.get(name) ?? "");
+  }
+
+  /** SHOW. */
+  show(name: string): string {
+    const value = this.#values.get(this.#resolve(name));
+    if (value === undefined) throw unrecognized(name);
+    return value;
+  }
+
+  /** SET; undefined is DEFAULT. */
+  set(name: string, value: string | undefined, scope: "session" | "local" = "session"): void {
+    const key = this.#resolve(name);
+    if (!this.#initial.has(key) && !key.includes(".")) throw unrecognized(name);
+    if (readOnly.has(key)) {
+      throw new PgError(sqlstate.cantChangeRuntimeParam, `parameter "${key}" cannot be changed`);
+    }
+    const next = value === undefined ? (this.#initial.get(key) ?? "") : normalize(key, value);
+    if (scope === "local") {
+      // Outside a transaction SET LOCAL has no effect but a WARNING, which the caller sends.
+      if (this.#levels.length === 0) return;
+      if (!this.#hidden.has(key)) this.#hidden.set(key, this.#values.get(key));
+    } else {
+      this.#hidden.delete(key);
+    }
+    this.#change(key, next);
+  }
+
+  /** RESET; "all" resets everything. */
+  reset(name: string): void {
+    if (name !== "all") return this.set(name, undefined);
+    for (const key of [...this.#values.keys()]) {
+      if (!readOnly.has(key) && !transactionOnly.has(key)) this.#change(key, this.#initial.get(key) ?? "");
+    }
+  }
+
+  /** Takes over a value that an upstream reports. */
+  report(name: string, value: string): void {
+    this.#change(canonicalNames.get(name.toLowerCase()) ?? name, value, true);
+  }
+
+  begin(savepoint?: string): void {
+    this.#levels.push({ savepoint, values: new Map(this.#values) });
+  }
+
+  /** RELEASE: the innermost level of that name ends, its values stay. */
+  release(savepoint: string): void {
+    const at = this.#levelOf(savepoint);
+    if (at >= 0) this.#levels.length = at;
+  }
+
+  /** ROLLBACK TO: the values go back, the level stays. */
+  rollbackTo(savepoint: string): void {
+    const at = this.#levelOf(savepoint);
+    const level = this.#levels[at];
+    if (!level) return;
+    this.#levels.length = at + 1;
+    this.#restore(level.values);
+  }
+
+  commit(): void {
+    this.#levels.length = 0;
+    for (const [key, value] of this.#hidden) this.#change(key, value ?? this.#initial.get(key) ?? "");
+    this.#hidden.clear();
+  }
+
+  rollback(): void {
+    const level = this.#levels[0];
+    this.#levels.length = 0;
+    this.#hidden.clear();
+    if (level) this.#restore(level.values);
+  }
+
+  #levelOf(savepoint: string): number {
+    return this.#levels.findLastIndex((level) => level.savepoint === savepoint);
+  }
+
+  #restore(values: ReadonlyMap<string, string>): void {
+    for (const key of [...this.#values.keys()]) {
+      const value = values.get(key);
+      if (value === undefined) this.#values.delete(key);
+      else this.#change(key, value);
+    }
+  }
+
+  #resolve(name: string): string {
+    return canonicalNames.get(name.toLowerCase()) ?? name.toLowerCase();
+  }
+
+  #change(key: string, value: string, always = false): void {
+    if (this.#values.get(key) === value) return;
+    this.#values.set(key, value);
+    if (this.#started && (always || reported.has(key))) this.#report(key, value);
+  }
+}
+
+/** Settings of the transaction at hand, which RESET ALL leaves alone. */
+const transactionOnly: ReadonlySet<string> = new Set([
+  "session_authorization",
+  "transaction_deferrable",
+  "transaction_isolation",
+  "transaction_read_only",
+]);
+
+const booleans: ReadonlyMap<string, string> = new Map([
+  ["true", "on"],
+  ["yes", "on"],
+  ["1", "on"],
+  ["on", "on"],
+  ["false", "off"],
+  ["no", "off"],
+  ["0", "off"],
+  ["off", "off"],
+]);
+
+/** The value as PostgreSQL stores it, for the settings where a client can see the difference. */
+function normalize(key: string, value: string): string {
+  if (key === "client_encoding") {
+    // pgjdbc sends UTF8, asyncpg 'utf-8' with the quotes, libpq may send unicode.
+    const encoding = value.replaceAll("'", "").toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+    if (encoding === "utf8" || encoding === "unicode") return "UTF8";
+    throw new PgError(sqlstate.featureNotSupported, `conversion between ${value} and UTF8 is not supported`, {
+      hint: "Use client_encoding UTF8.",
+    });
+  }
+  if (key === "standard_conforming_strings" || key === "default_transaction_read_only") {
+    const boolean = booleans.get(value.toLowerCase());
+    if (boolean === undefined) {
+      throw new PgError(sqlstate.invalidParameterValue, `parameter "${key}" requires a Boolean value`);
+    }
+    if (key === "standard_conforming_strings" && boolean === "off") {
+      throw new PgError(sqlstate.featureNotSupported, "standard_conforming_strings cannot be turned off");
+    }
+    return boolean;
+  }
+  if (key === "DateStyle") return normalizeDateStyle(value);
+  return value;
+}
+
+function normalizeDateStyle(value: string): string {
+  let style = "ISO";
+  let order = "MDY";
+  for (const word of value.split(",").map((part) => part.trim().toLowerCase())) {
+    if (word === "iso") style = "ISO";
+    else if (word === "mdy" || word === "us" || word.startsWith("noneuro")) order = "MDY";
+    else if (word === "dmy" || word.startsWith("euro")) order = "DMY";
+    else if (word === "ymd") order = "YMD";
+    else if (word === "sql" || word === "postgres" || word === "german") {
+      // Cells come from the upstream in ISO form; pretending another style would be a wrong answer.
+      throw new PgError(sqlstate.featureNotSupported, `DateStyle "${value}" is not supported`, {
+        hint: "Use an ISO DateStyle.",
+      });
+    } else throw new PgError(sqlstate.invalidParameterValue, `invalid value for parameter "DateStyle": "${value}"`);
+  }
+  return `${style}, ${order}`;
+}
+
+function unrecognized(name: string): PgError {
+  return new PgError(sqlstate.undefinedObject, `unrecognized configuration parameter "${name}"`);
+}

@@ -1,0 +1,15 @@
+/** What a session does with the next message depends on its phase: startup, or one of the two ways to serve queries. */
+import type { Frame } from "../wire/framer.ts";
+
+export interface Phase {
+  /** Takes the next message. A promise: no further message is given before it settles. */
+  receive(frame: Frame): void | Promise<void>;
+  /** All messages at hand were given. A promise is back-pressure. */
+  drained?(): void | Promise<void>;
+  /** CancelRequest, or the statement time-out (`reason` says which). */
+  cancel(reason?: "user" | "timeout"): void;
+  /** The client is gone: roll back, let go of statements, portals, timers and the upstream. */
+  close(): void | Promise<void>;
+  /** No statement is running and none is half received: a shutdown may end the session now. */
+  readonly idle: boolean;
+}

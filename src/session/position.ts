@@ -1,0 +1,14 @@
+/**
+ * Error positions count characters from the start of the text that the client sent (PostgreSQL documentation, 53.8
+ * Error and Notice Message Fields, `P`); an upstream sees one statement of it.
+ */
+import { characterPosition } from "../sql/lexical-error.ts";
+import { PgError } from "../wire/error.ts";
+
+/** The error as seen from `query`, in which the statement began at the UTF-16 index `start`. */
+export function fromStatement(cause: unknown, query: string, start: number): unknown {
+  if (!(cause instanceof PgError) || cause.fields.position === undefined || start === 0) return cause;
+  const { code, message, ...fields } = cause.fields;
+  const position = cause.fields.position + characterPosition(query, start) - 1;
+  return new PgError(code, message, { ...fields, position });
+}

@@ -1,0 +1,144 @@
+/**
+ * Prepared statements and portals of a session over a statement upstream, with PostgreSQL's lifetimes and SQLSTATEs
+ * (PostgreSQL documentation, 53.2.3 Extended Query): unnamed ones are overwritten, named ones must be closed first;
+ * portals end with their transaction.
+ */
+import type { StatementClass } from "../sql/statement.ts";
+import { PgError } from "../wire/error.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import type { SessionLimits } from "./limits.ts";
+import type { RowCursor } from "./rows.ts";
+import type { Column, CommandResult, CopyBothResult, CopyInResult, CopyOutResult, Description, Parameter } from "./upstream.ts";
+
+export interface PreparedStatement {
+  readonly name: string;
+  /** The text of Parse, and the one statement in it. */
+  readonly query: string;
+  readonly sql: string;
+  /** Where `sql` begins in `query`. */
+  readonly start: number;
+  /** Undefined for an empty query. */
+  readonly kind: StatementClass | undefined;
+  readonly parameterTypes: readonly number[];
+  /** How many parameters Bind must bring. */
+  readonly parameterCount: number;
+  /** What the upstream said of it, once it was asked. */
+  description?: Description;
+}
+
+export interface Portal {
+  readonly name: string;
+  readonly statement: PreparedStatement;
+  readonly parameters: readonly Parameter[];
+  readonly parameterTypes: readonly number[];
+  readonly resultFormats: readonly number[];
+  state: PortalState;
+}
+
+export type PortalState =
+  | { readonly type: "bound" }
+  /** Started by Describe, so that RowDescription comes from the result itself. */
+  | { readonly type: "started"; readonly result: CommandResult | CopyInResult | CopyOutResult | CopyBothResult }
+  | { readonly type: "rows"; readonly columns: readonly Column[]; readonly tag: string; readonly cursor: RowCursor }
+  | { readonly type: "done" };
+
+export class PreparedStatements {
+  readonly #limits: SessionLimits;
+  readonly #named: Map<string, PreparedStatement> = new Map();
+  #unnamed: PreparedStatement | undefined;
+  #text = 0;
+
+  constructor(limits: SessionLimits) {
+    this.#limits = limits;
+  }
+
+  add(statement: PreparedStatement): void {
+    const { name, sql } = statement;
+    if (name === "") {
+      this.#unnamed = statement;
+      return;
+    }
+    if (this.#named.has(name)) {
+      throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
+    }
+    if (this.#named.size >= this.#limits.statements || this.#text + sql.length > this.#limits.statementText) {
+      throw new PgError(sqlstate.configurationLimitExceeded, "too many prepared statements in this session", {
+        hint: "Close prepared statements that are no longer used, or run DEALLOCATE ALL.",
+      });
+    }
+    this.#named.set(name, statement);
+    this.#text += sql.length;
+  }
+
+  get(name: string): PreparedStatement {
+    const statement = name === "" ? this.#unnamed : this.#named.get(name);
+    if (statement) return statement;
+    throw new PgError(
+      sqlstate.invalidSqlStatementName,
+      name === "" ? "unnamed prepared statement does not exist" : `prepared statement "${name}" does not exist`,
+    );
+  }
+
+  /** Whether there was one of that name; closing nothing is no error. */
+  close(name: string): boolean {
+    if (name === "") {
+      const existed = this.#unnamed !== undefined;
+      this.#unnamed = undefined;
+      return existed;
+    }
+    const statement = this.#named.get(name);
+    if (!statement) return false;
+    this.#text -= statement.sql.length;
+    return this.#named.delete(name);
+  }
+
+  /** Ends the named ones; the unnamed one stays, as with DEALLOCATE ALL. */
+  clear(): void {
+    this.#named.clear();
+    this.#text = 0;
+  }
+}
+
+export class Portals {
+  readonly #limits: SessionLimits;
+  readonly #portals: Map<string, Portal> = new Map();
+
+  constructor(limits: SessionLimits) {
+    this.#limits = limits;
+  }
+
+  add(portal: Portal): void {
+    if (portal.name === "") this.close("");
+    else if (this.#portals.has(portal.name)) {
+      throw new PgError(sqlstate.duplicateCursor, `cursor "${portal.name}" already exists`);
+    } else if (this.#portals.size > this.#limits.portals) {
+      throw new PgError(sqlstate.configurationLimitExceeded, "too many portals in this session");
+    }
+    this.#portals.set(portal.name, portal);
+  }
+
+  get(name: string): Portal {
+    const portal = this.#portals.get(name);
+    if (portal) return portal;
+    throw new PgError(sqlstate.invalidCursorName, `portal "${name}" does not exist`);
+  }
+
+  close(name: string): void {
+    const portal = this.#portals.get(name);
+    if (!portal) return;
+    finish(portal);
+    this.#portals.delete(name);
+  }
+
+  /** The end of a transaction. */
+  clear(): void {
+    for (const portal of this.#portals.values()) finish(portal);
+    this.#portals.clear();
+  }
+}
+
+/** Lets go of a portal's rows. */
+export function finish(portal: Portal): void {
+  if (portal.state.type === "rows") portal.state.cursor.close();
+  portal.state = { type: "done" };
+}

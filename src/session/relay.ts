@@ -1,0 +1,53 @@
+/**
+ * The phase of a session whose upstream speaks the protocol itself: messages pass in both directions without being
+ * decoded. The session keeps framing, limits, time-outs, cancel and the end of the connection.
+ */
+import type { Frame } from "../wire/framer.ts";
+import type { PhaseHost } from "./host.ts";
+import type { Phase } from "./phase.ts";
+import type { Relay, RelaySession, TransactionStatus } from "./upstream.ts";
+
+export class RelayPhase implements Phase {
+  readonly #host: PhaseHost;
+  readonly #relay: Relay;
+  #idle = true;
+  #closed = false;
+
+  constructor(upstream: RelaySession, host: PhaseHost) {
+    this.#host = host;
+    this.#relay = upstream.relay({
+      send: (frames) => (this.#closed ? undefined : host.output.relay(frames)),
+      ready: (status) => this.#ready(status),
+      fail: (error) => host.fail(error),
+    });
+  }
+
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  receive(frame: Frame): void {
+    this.#idle = false;
+    this.#relay.send(frame);
+  }
+
+  drained(): void | Promise<void> {
+    return this.#relay.flush();
+  }
+
+  cancel(reason: "user" | "timeout" = "user"): void {
+    // The server's own text for a time-out cannot be had through a cancel request.
+    if (!this.#idle || reason === "timeout") this.#relay.cancel();
+  }
+
+  close(): void | Promise<void> {
+    this.#closed = true;
+    return this.#relay.close();
+  }
+
+  #ready(status: TransactionStatus): void {
+    if (this.#closed) return;
+    this.#idle = true;
+    this.#host.ready(status);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Results on the wire: RowDescription, and DataRows streamed from what an upstream gives, in the formats that the
+ * client asked for (PostgreSQL documentation, 53.2.2 Simple Query; 53.2.3 Extended Query).
+ */
+import { encodeBinary } from "../types/binary.ts";
+import { typeSize } from "../types/oid.ts";
+import { PgError } from "../wire/error.ts";
+import { type FieldDescription, writeDataRow, writeRowDescription } from "../wire/mod.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import type { Writer } from "../wire/writer.ts";
+import { isPromise, type RunningCall } from "./call.ts";
+import type { Output } from "./output.ts";
+import type { Cell, Column, Row, RowsResult } from "./upstream.ts";
+
+const textOid = 25;
+
+export function describeColumns(
+  writer: Writer,
+  columns: readonly Column[],
+  formats: readonly number[] = [],
+): void {
+  writeRowDescription(writer, columns.map((column, at) => fieldDescription(column, formatOf(formats, at))));
+}
+
+function fieldDescription(column: Column, format: number): FieldDescription {
+  const typeOid = column.typeOid ?? textOid;
+  return {
+    name: column.name,
+    tableOid: column.tableOid ?? 0,
+    columnAttribute: column.attribute ?? 0,
+    typeOid,
+    typeSize: typeSize(typeOid),
+    // -1 and not 0: JDBC tools derive numeric's scale from it and would show 1.0000…
+    typeModifier: column.typeModifier ?? -1,
+    format,
+  };
+}
+
+/** The format of one column or parameter: none given means text, one stands for all. */
+export function formatOf(formats: readonly number[], at: number): number {
+  return formats.length === 1 ? (formats[0] as number) : (formats[at] ?? 0);
+}
+
+/** Refuses result formats that do not fit the columns, with PostgreSQL's text. */
+export function checkResultFormats(formats: readonly number[], columns: number): void {
+  if (formats.length <= 1 || formats.length === columns) return;
+  throw new PgError(
+    sqlstate.protocolViolation,
+    `bind message has ${formats.length} result formats but query has ${columns} columns`,
+  );
+}
+
+/** A result's rows, taken some at a time: a portal keeps it between two Executes. */
+export class RowCursor {
+  readonly #columns: readonly Column[];
+  readonly #binary: readonly boolean[] | undefined;
+  #batch: Iterator<Row> | undefined;
+  #batches: AsyncIterator<readonly Row[]> | undefined;
+  #done = false;
+
+  constructor(result: RowsResult, formats: readonly number[]) {
+    this.#columns = result.columns;
+    const binary = result.columns.map((_, at) => formatOf(formats, at) === 1);
+    this.#binary = binary.includes(true) ? binary : undefined;
+    if (Symbol.asyncIterator in result.rows) this.#batches = result.rows[Symbol.asyncIterator]();
+    else this.#batch = result.rows[Symbol.iterator]();
+  }
+
+  /**
+   * Sends up to `limit` rows (0: all), and gives their number. The rows leave as they come: the output is flushed past
+   * its high-water mark, and before each wait for the upstream.
+   */
+  async send(output: Output, limit: number, call: RunningCall): Promise<number> {
+    let count = 0;
+    while (!this.#done && (limit === 0 || count < limit)) {
+      const next = this.#batch?.next();
+      if (!next || next.done) {
+        if (!(await this.#nextBatch(output, call))) break;
+        continue;
+      }
+      this.#write(output.writer, next.value);
+      count++;
+      if (output.full) {
+        const flushed = output.flush();
+        if (flushed) await call.race(flushed);
+        call.check();
+      }
+    }
+    return count;
+  }
+
+  /** Lets the upstream know that no more rows are wanted. */
+  close(): void {
+    this.#done = true;
+    this.#batch?.return?.();
+    // The upstream may be in the middle of a batch; its own failure to stop is nobody's answer any more.
+    this.#batches?.return?.().catch(() => {});
+  }
+
+  async #nextBatch(output: Output, call: RunningCall): Promise<boolean> {
+    const next = this.#batches?.next();
+    if (!next) {
+      this.#done = true;
+      return false;
+    }
+    output.flush();
+    const batch = await call.race(next);
+    this.#done = batch.done === true;
+    this.#batch = batch.done ? undefined : batch.value[Symbol.iterator]();
+    return !this.#done;
+  }
+
+  #write(writer: Writer, row: Row): void {
+    if (row.length !== this.#columns.length) {
+      throw new PgError(
+        sqlstate.internalError,
+        `the upstream gave a row of ${row.length} cells for ${this.#columns.length} columns`,
+      );
+    }
+    writeDataRow(writer, this.#binary ? this.#toBinary(row, this.#binary) : row);
+  }
+
+  #toBinary(row: Row, binary: readonly boolean[]): Cell[] {
+    return row.map((cell, at) =>
+      binary[at] && typeof cell === "string"
+        ? encodeBinary(this.#columns[at]?.typeOid ?? textOid, cell)
+        : cell,
+    );
+  }
+}
+
+/** Awaits an upstream's answer only if it is a promise, and not longer than the call lives. */
+export async function settle<Value>(value: Value | PromiseLike<Value>, call: RunningCall): Promise<Value> {
+  return isPromise(value) ? await call.race(value) : value;
+}

@@ -1,0 +1,254 @@
+/**
+ * A session: the server half of the protocol for one client, sans I/O. Bytes go in by `receive`, bytes come out through
+ * the transport, and only upstreams are awaited. It runs the phases (startup, then statements or a relay), the timers,
+ * and the end of the connection.
+ */
+import type { AuthSource, Login } from "../auth/source.ts";
+import { fatal, PgError } from "../wire/error.ts";
+import { type Frame, Framer } from "../wire/framer.ts";
+import { type FrontendLimits, frontendLimits } from "../wire/limits.ts";
+import { encodeBackend, frontendCodes, writeErrorResponse, writeParameterStatus, writeReadyForQuery } from "../wire/mod.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import { protocol32 } from "../wire/startup.ts";
+import { traceFrame } from "../wire/trace.ts";
+import { type CancelKey, type CancelRegistry, memoryCancelRegistry } from "./cancel.ts";
+import { Client } from "./client.ts";
+import { defaultLimits, type SessionLimits } from "./limits.ts";
+import { Output, type TraceLine } from "./output.ts";
+import type { Phase } from "./phase.ts";
+import { RelayPhase } from "./relay.ts";
+import { StartupPhase } from "./startup.ts";
+import { startupSettings } from "./startup-options.ts";
+import { StatementPhase } from "./statements.ts";
+import { Timers } from "./timers.ts";
+import type { Transport } from "./transport.ts";
+import type { TransactionStatus, Upstream, UpstreamSession } from "./upstream.ts";
+
+export interface SessionOptions {
+  readonly auth: AuthSource;
+  /** The upstream of the database that the client named; undefined is FATAL 3D000. */
+  readonly upstream: (login: Login) => Upstream | undefined | Promise<Upstream | undefined>;
+  readonly cancels?: CancelRegistry | undefined;
+  readonly limits?: Partial<SessionLimits> | undefined;
+  /** Gets each message in the format of libpq's PQtrace; passwords are not in it. */
+  readonly trace?: TraceLine | undefined;
+  /** Sees every error before it is sent, to log it or to replace it. */
+  readonly onError?: ((error: PgError, cause: unknown) => PgError | undefined) | undefined;
+}
+
+export class Session {
+  /** Settles when the connection has ended and the upstream has let go. */
+  readonly closed: Promise<void>;
+  readonly #transport: Transport;
+  readonly #options: SessionOptions;
+  readonly #limits: SessionLimits;
+  readonly #framer: Framer;
+  readonly #output: Output;
+  readonly #timers: Timers;
+  readonly #startup: StartupPhase;
+  #phase: Phase;
+  #key: CancelKey | undefined;
+  #client: Client | undefined;
+  #upstream: UpstreamSession | undefined;
+  #running: Promise<void> | undefined;
+  #ending = false;
+  #shutdown = false;
+  #settleClosed: () => void = () => {};
+
+  constructor(transport: Transport, options: SessionOptions) {
+    this.#transport = transport;
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#framer = new Framer({ startup: true, limits: messageLimits(this.#limits.messageBytes) });
+    this.#output = new Output(transport, this.#limits.outputHighWater, options.trace);
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#timers = new Timers(this.#limits, {
+      end: (error) => this.#fail(error),
+      cancel: () => this.#phase.cancel("timeout"),
+    });
+    this.#startup = new StartupPhase({
+      framer: this.#framer,
+      output: this.#output,
+      transport,
+      auth: options.auth,
+      cancel: (processId, secretKey) => options.cancels?.cancel(processId, secretKey),
+      authenticated: (login, version) => this.#connect(login, version),
+      end: () => this.#end(),
+    });
+    this.#phase = this.#startup;
+    this.#timers.startup(() => this.#startupTimedOut());
+  }
+
+  /**
+   * Takes bytes from the client, cut anywhere; the session owns them from then on. A promise: enough is waiting, read
+   * no more until it settles. It never rejects: errors are answered on the connection.
+   */
+  receive(chunk: Uint8Array): void | Promise<void> {
+    if (this.#ending) return;
+    this.#framer.push(chunk);
+    if (!this.#running) this.#pump();
+    if (this.#running && this.#framer.buffered > this.#limits.inputHighWater) return this.#running;
+  }
+
+  /** The client closed its side, or vanished: what runs is cancelled and the session is torn down. */
+  end(): void {
+    if (this.#ending) return;
+    this.#end();
+  }
+
+  /** Ends the session with FATAL 57P01, at once if it is idle, else when its statement is done. */
+  shutdown(): void {
+    this.#shutdown = true;
+    if (!this.#running && this.#phase.idle) this.#fail(adminShutdown());
+    else if (this.#phase === this.#startup) this.#fail(adminShutdown());
+  }
+
+  /** Handles the messages at hand, until one has to wait. */
+  #pump(): void {
+    try {
+      while (!this.#ending) {
+        const frame = this.#framer.next();
+        if (!frame) break;
+        const pending = this.#receive(frame);
+        if (pending) return this.#wait(pending);
+      }
+      if (this.#ending) return;
+      const drained = this.#phase.drained?.();
+      if (drained) return this.#wait(drained);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #wait(pending: Promise<void>): void {
+    this.#running = pending.then(
+      () => {
+        this.#running = undefined;
+        this.#pump();
+        // A caller that waits for the input to drain waits for what this pump started, too.
+        return this.#framer.buffered > this.#limits.inputHighWater ? this.#running : undefined;
+      },
+      (error: unknown) => {
+        this.#running = undefined;
+        this.#fail(error);
+      },
+    );
+  }
+
+  #receive(frame: Frame): void | Promise<void> {
+    this.#options.trace?.(traceFrame("F", frame, { password: this.#startup.expects }));
+    if (this.#phase !== this.#startup) {
+      if (frame.code === frontendCodes.Terminate) return this.#end();
+      this.#timers.busy();
+    }
+    return this.#phase.receive(frame);
+  }
+
+  /** After authentication: finds the upstream, sends what a client expects before its first query. */
+  async #connect(login: Login, version: number): Promise<void> {
+    const upstream = await this.#options.upstream(login);
+    if (!upstream) {
+      throw fatal(sqlstate.invalidCatalogName, `database "${login.database}" does not exist`);
+    }
+    const cancels = this.#options.cancels ?? memoryCancelRegistry();
+    // Protocol 3.2 has room for a long key; 32 bytes is PostgreSQL's own length.
+    const key = cancels.register({ cancel: () => this.#phase.cancel("user") }, version >= protocol32 ? 32 : 4);
+    this.#key = key;
+    const client = new Client(key.processId, login, this.#output, () => this.#phase.idle && !this.#running);
+    this.#client = client;
+    const served = await upstream.connect(client);
+    this.#upstream = served;
+    if (this.#ending) return this.#release();
+    this.#reportParameters(client, served);
+    encodeBackend(this.#output.writer, {
+      type: "BackendKeyData",
+      processId: key.processId,
+      secretKey: key.secretKey,
+    });
+    const host = {
+      output: this.#output,
+      client,
+      limits: this.#limits,
+      ready: (status: TransactionStatus) => this.#ready(status),
+      fail: (error: unknown) => this.#fail(error),
+      error: (cause: unknown) => this.#error(cause),
+    };
+    this.#phase = "relay" in served ? new RelayPhase(served, host) : new StatementPhase(served, host);
+    // From here on a password message is as unknown as any other letter.
+    this.#framer.limits = messageLimits(this.#limits.messageBytes, { PasswordMessage: 0 });
+    this.#timers.started();
+    writeReadyForQuery(this.#output.writer, "I");
+    this.#ready("I");
+    return this.#output.flush();
+  }
+
+  /** The first ParameterStatus messages: a relay's own set, or that of the session's settings. */
+  #reportParameters({ settings, login }: Client, served: UpstreamSession): void {
+    if ("relay" in served) {
+      for (const [name, value] of served.parameters ?? []) writeParameterStatus(this.#output.writer, name, value);
+      return;
+    }
+    settings.initialize("session_authorization", login.user);
+    for (const [name, value] of served.parameters ?? []) settings.initialize(name, value);
+    settings.start(startupSettings(login.parameters));
+  }
+
+  /** A ReadyForQuery is on its way: the client may now be idle. */
+  #ready(status: TransactionStatus): void {
+    this.#timers.idle(status, this.#client?.parameters);
+    if (this.#shutdown) this.#fail(adminShutdown());
+  }
+
+  #startupTimedOut(): void {
+    // PostgreSQL says nothing to a client that has not even sent its startup packet.
+    if (!this.#startup.started) return this.#end();
+    this.#fail(fatal(sqlstate.queryCanceled, "canceling authentication due to timeout"));
+  }
+
+  #error(cause: unknown): PgError {
+    const error = PgError.from(cause);
+    return this.#options.onError?.(error, cause) ?? error;
+  }
+
+  /** Answers with FATAL and ends the connection. */
+  #fail(cause: unknown): void {
+    if (this.#ending) return;
+    const error = this.#error(cause);
+    writeErrorResponse(this.#output.writer, { ...error.fields, severity: "FATAL" });
+    this.#output.flush();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#transport.end();
+    this.#timers.clear();
+    this.#key?.release();
+    this.#client?.leave();
+    const phase = this.#phase;
+    Promise.resolve()
+      .then(() => phase.close())
+      .then(() => this.#release())
+      .catch((error: unknown) => this.#error(error))
+      .finally(this.#settleClosed);
+  }
+
+  async #release(): Promise<void> {
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    await upstream?.close?.();
+  }
+}
+
+/** The limits of the wire layer, with the operator's one for the messages that carry data or SQL. */
+function messageLimits(bytes: number, overrides: FrontendLimits = {}): (code: number) => number {
+  const large = { Query: bytes, Parse: bytes, Bind: bytes, CopyData: bytes, FunctionCall: bytes };
+  return frontendLimits({ ...large, ...overrides });
+}
+
+function adminShutdown(): PgError {
+  return fatal(sqlstate.adminShutdown, "terminating connection due to administrator command");
+}

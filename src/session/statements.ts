@@ -1,0 +1,229 @@
+/**
+ * The phase of a session over a statement upstream: it takes the messages of the simple and the extended protocol,
+ * gathers a pipeline until Sync or Flush, and answers errors (PostgreSQL documentation, 53.2.2 to 53.2.6). What a
+ * message means is in simple.ts and extended.ts.
+ */
+import { PgError } from "../wire/error.ts";
+import type { Frame } from "../wire/framer.ts";
+import { decodeFrontend, type FrontendMessage, writeErrorResponse, writeReadyForQuery } from "../wire/mod.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import { RunningCall } from "./call.ts";
+import type { CopyInput } from "./copy.ts";
+import { type ExtendedMessage, runPipeline } from "./extended.ts";
+import type { PhaseHost } from "./host.ts";
+import type { Phase } from "./phase.ts";
+import { Portals, PreparedStatements } from "./prepared.ts";
+import { runSimple } from "./simple.ts";
+import { Transaction } from "./transaction.ts";
+import type { StatementSession } from "./upstream.ts";
+
+/** What a run of statements works on. */
+export interface StatementContext extends PhaseHost {
+  readonly upstream: StatementSession;
+  readonly transaction: Transaction;
+  readonly prepared: PreparedStatements;
+  readonly portals: Portals;
+  /** Routes the client's messages to a COPY's input until it ends. */
+  openCopy(input: CopyInput): void;
+}
+
+export class StatementPhase implements Phase {
+  readonly #context: StatementContext;
+  #pipeline: ExtendedMessage[] = [];
+  /** After an error in the extended protocol, everything up to Sync is passed over. */
+  #skipping = false;
+  #call: RunningCall | undefined;
+  #copy: CopyInput | undefined;
+  /** A COPY was opened in this run: the Sync that started the run was read, and ignored, by the COPY. */
+  #copied = false;
+  #copyOpened: (() => void) | undefined;
+  #work: Promise<void> | undefined;
+
+  constructor(upstream: StatementSession, host: PhaseHost) {
+    this.#context = {
+      ...host,
+      upstream,
+      transaction: new Transaction(upstream, host.client),
+      prepared: new PreparedStatements(host.limits),
+      portals: new Portals(host.limits),
+      openCopy: (input) => {
+        this.#copy = input;
+        this.#copied = true;
+        this.#copyOpened?.();
+      },
+    };
+  }
+
+  get idle(): boolean {
+    return this.#call === undefined && this.#pipeline.length === 0 && !this.#skipping;
+  }
+
+  receive(frame: Frame): void | Promise<void> {
+    if (this.#copy) return this.#receiveCopy(this.#copy, frame);
+    let message: FrontendMessage;
+    try {
+      message = decodeFrontend(frame.code, frame.body);
+    } catch (error) {
+      return this.#malformed(frame, error);
+    }
+    switch (message.type) {
+      case "Parse":
+      case "Bind":
+      case "Describe":
+      case "Close":
+      case "Execute":
+        if (this.#skipping) return;
+        this.#pipeline.push(message);
+        if (this.#pipeline.length >= this.#context.limits.pipeline) return this.#start(() => this.#runPipeline(false));
+        return;
+      case "Flush":
+        if (this.#skipping) return;
+        return this.#start(() => this.#runPipeline(false));
+      case "Sync":
+        return this.#start(() => this.#runPipeline(true));
+      case "Query": {
+        if (this.#skipping) return;
+        const { query } = message;
+        return this.#start(async () => {
+          await this.#runPipeline(false);
+          if (this.#skipping) return;
+          await this.#run((call) => runSimple(this.#context, query, call));
+          await this.#ready();
+        });
+      }
+      case "FunctionCall":
+        if (this.#skipping) return;
+        return this.#start(async () => {
+          await this.#runPipeline(false);
+          await this.#run(() => {
+            throw new PgError(
+              sqlstate.featureNotSupported,
+              "the function call protocol is not supported by this database",
+              { hint: "Call the function in a SELECT." },
+            );
+          });
+          await this.#ready();
+        });
+      case "CopyData":
+      case "CopyDone":
+      case "CopyFail":
+        // Left over from a COPY that failed: the client could not know yet.
+        return;
+      default:
+        // Password messages are no use after authentication.
+        throw new PgError(sqlstate.protocolViolation, `unexpected message type ${frame.code}`);
+    }
+  }
+
+  cancel(reason: "user" | "timeout" = "user"): void {
+    this.#call?.cancel(reason);
+  }
+
+  async close(): Promise<void> {
+    const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
+    this.#call?.abort(gone);
+    this.#copy?.abandon(gone);
+    await this.#work;
+    const { portals, transaction, client } = this.#context;
+    portals.clear();
+    if (transaction.status !== "I" || transaction.implicit) {
+      // The client is gone, but its work must not stay: no signal of the session may stop this call.
+      await transaction.rollback(new RunningCall(client), false);
+    }
+  }
+
+  /** Runs work, and holds further messages back until it is done or has opened a COPY for them. */
+  #start(work: () => Promise<void>): Promise<void> {
+    const running = work().finally(() => {
+      this.#work = undefined;
+    });
+    this.#work = running;
+    return this.#receptive(running);
+  }
+
+  #receptive(running: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#copyOpened = resolve;
+      running.then(resolve, reject);
+    });
+  }
+
+  #receiveCopy(copy: CopyInput, frame: Frame): void | Promise<void> {
+    const pending = copy.receive(frame);
+    if (!copy.ended) return pending;
+    this.#copy = undefined;
+    return this.#work && this.#receptive(this.#work);
+  }
+
+  /** A message whose body does not fit its type: an error of the run that it belongs to; framing is kept. */
+  #malformed(frame: Frame, error: unknown): Promise<void> | void {
+    const simple = frame.code === simpleQuery || frame.code === functionCall;
+    if (this.#skipping) {
+      return frame.code === sync ? this.#start(() => this.#runPipeline(true)) : undefined;
+    }
+    return this.#start(async () => {
+      await this.#runPipeline(false);
+      if (this.#skipping) return;
+      await this.#run(() => {
+        throw error;
+      });
+      if (simple) await this.#ready();
+      else {
+        this.#skipping = true;
+        await this.#context.output.flush();
+      }
+    });
+  }
+
+  /** Runs what was gathered. With Sync, ends the implicit transaction and answers ReadyForQuery. */
+  async #runPipeline(sync: boolean): Promise<void> {
+    const messages = this.#pipeline;
+    this.#pipeline = [];
+    const { transaction, output, portals } = this.#context;
+    this.#copied = false;
+    if (!this.#skipping && messages.length > 0) {
+      const done = await this.#run((call) => runPipeline(this.#context, messages, sync, call));
+      if (!done) this.#skipping = true;
+    }
+    if (!sync || this.#copied) {
+      await output.flush();
+      return;
+    }
+    if (transaction.implicit) await this.#run((call) => transaction.endImplicit(call, !this.#skipping));
+    this.#skipping = false;
+    if (transaction.status === "I") portals.clear();
+    await this.#ready();
+  }
+
+  /** Runs one thing under a cancellable call; an error is answered, and false returned. */
+  async #run(work: (call: RunningCall) => void | Promise<void>): Promise<boolean> {
+    const call = new RunningCall(this.#context.client);
+    this.#call = call;
+    try {
+      await work(call);
+      return true;
+    } catch (cause) {
+      const error = this.#context.error(cause);
+      if (error.severity === "FATAL" || error.severity === "PANIC") throw error;
+      writeErrorResponse(this.#context.output.writer, error.fields);
+      this.#context.transaction.fail();
+      return false;
+    } finally {
+      this.#call = undefined;
+      this.#copy?.abandon(undefined);
+      this.#copy = undefined;
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const { transaction, client, output } = this.#context;
+    if (transaction.status === "I") client.deliver();
+    writeReadyForQuery(output.writer, transaction.status);
+    this.#context.ready(transaction.status);
+    await output.flush();
+  }
+}
+
+const simpleQuery = 0x51;
+const functionCall = 0x46;
+const sync = 0x53;

@@ -1,0 +1,161 @@
+/**
+ * Transaction state of a session over statement upstreams (PostgreSQL documentation, 53.2.2.1 Multiple Statements in a
+ * Simple Query; 53.2.4 Pipelining): idle, in a block, failed; and the implicit transaction around several statements.
+ */
+import type { StatementClass } from "../sql/statement.ts";
+import { PgError } from "../wire/error.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import type { RunningCall } from "./call.ts";
+import type { Client } from "./client.ts";
+import type { SavepointAction, StatementSession, TransactionModes, TransactionStatus } from "./upstream.ts";
+
+export class Transaction {
+  status: TransactionStatus = "I";
+  /** The upstream has a transaction open that the client did not ask for. */
+  implicit = false;
+  readonly #upstream: StatementSession;
+  readonly #client: Client;
+
+  constructor(upstream: StatementSession, client: Client) {
+    this.#upstream = upstream;
+    this.#client = client;
+  }
+
+  get supported(): boolean {
+    return this.#upstream.begin !== undefined;
+  }
+
+  /** Opens the implicit transaction, where the upstream has transactions and none is open. */
+  async beginImplicit(call: RunningCall): Promise<void> {
+    if (this.status !== "I" || this.implicit || !this.#upstream.begin) return;
+    await this.#upstream.begin({ ...this.#defaults(), implicit: true }, call);
+    this.implicit = true;
+    this.#client.settings.begin();
+  }
+
+  /** Ends the implicit transaction, if one is open. */
+  async endImplicit(call: RunningCall, success: boolean): Promise<void> {
+    if (!this.implicit) return;
+    this.implicit = false;
+    await (success ? this.#commit(call) : this.#rollback(call));
+  }
+
+  /** BEGIN. */
+  async begin(modes: TransactionModes, call: RunningCall): Promise<void> {
+    if (this.status !== "I") {
+      this.#warn(sqlstate.activeSqlTransaction, "there is already a transaction in progress");
+      return;
+    }
+    if (this.implicit) this.implicit = false;
+    else {
+      if (!this.#upstream.begin) throw unsupported();
+      await this.#upstream.begin({ ...this.#defaults(), ...modes }, call);
+      this.#client.settings.begin();
+    }
+    this.status = "T";
+  }
+
+  /** COMMIT; gives the command tag, which is ROLLBACK for a failed block. */
+  async commit(call: RunningCall, chain: boolean): Promise<string> {
+    if (this.status === "I") this.#outside("COMMIT", chain);
+    const failed = this.status === "E";
+    const open = this.status !== "I" || this.implicit;
+    this.status = "I";
+    this.implicit = false;
+    if (open) await (failed ? this.#rollback(call) : this.#commit(call));
+    if (chain) await this.begin({}, call);
+    return failed ? "ROLLBACK" : "COMMIT";
+  }
+
+  /** ROLLBACK. */
+  async rollback(call: RunningCall, chain: boolean): Promise<void> {
+    if (this.status === "I") this.#outside("ROLLBACK", chain);
+    const open = this.status !== "I" || this.implicit;
+    this.status = "I";
+    this.implicit = false;
+    if (open) await this.#rollback(call);
+    if (chain) await this.begin({}, call);
+  }
+
+  /** SAVEPOINT, RELEASE, ROLLBACK TO. */
+  async savepoint(action: SavepointAction, call: RunningCall): Promise<void> {
+    const command = { savepoint: "SAVEPOINT", release: "RELEASE SAVEPOINT", rollbackTo: "ROLLBACK TO SAVEPOINT" };
+    if (this.status === "I") {
+      throw new PgError(
+        sqlstate.noActiveSqlTransaction,
+        `${command[action.type]} can only be used in transaction blocks`,
+      );
+    }
+    if (!this.#upstream.savepoint) {
+      throw new PgError(sqlstate.featureNotSupported, "savepoints are not supported by this database");
+    }
+    await this.#upstream.savepoint(action, call);
+    const { settings } = this.#client;
+    if (action.type === "savepoint") settings.begin(action.name);
+    else if (action.type === "release") settings.release(action.name);
+    else settings.rollbackTo(action.name);
+    this.status = "T";
+  }
+
+  /** A statement failed: a block becomes a failed block. */
+  fail(): void {
+    if (this.status === "T") this.status = "E";
+  }
+
+  async #commit(call: RunningCall): Promise<void> {
+    try {
+      await this.#upstream.commit?.(call);
+    } catch (error) {
+      this.#client.settings.rollback();
+      throw error;
+    }
+    this.#client.settings.commit();
+  }
+
+  async #rollback(call: RunningCall): Promise<void> {
+    this.#client.settings.rollback();
+    await this.#upstream.rollback?.(call);
+  }
+
+  #outside(command: string, chain: boolean): void {
+    if (chain) {
+      throw new PgError(
+        sqlstate.noActiveSqlTransaction,
+        `${command} AND CHAIN can only be used in transaction blocks`,
+      );
+    }
+    this.#warn(sqlstate.noActiveSqlTransaction, "there is no transaction in progress");
+  }
+
+  #warn(code: string, message: string): void {
+    this.#client.notice(message, { severity: "WARNING", code });
+  }
+
+  /** The modes that SET SESSION CHARACTERISTICS and default_transaction_* ask for. */
+  #defaults(): TransactionModes {
+    const { parameters } = this.#client;
+    const isolation = parameters.get("default_transaction_isolation");
+    return {
+      ...(isolation !== undefined && isolation !== "read committed" && { isolation }),
+      ...(parameters.get("default_transaction_read_only") === "on" && { readOnly: true }),
+      ...(parameters.get("default_transaction_deferrable") === "on" && { deferrable: true }),
+    };
+  }
+}
+
+function unsupported(): PgError {
+  return new PgError(sqlstate.featureNotSupported, "transactions are not supported by this database", {
+    hint: "Each statement is committed by itself: use autocommit.",
+  });
+}
+
+/** In a failed block only its end is served; everything else is 25P02. */
+export function refuseInFailedBlock(status: TransactionStatus, kind: StatementClass): void {
+  if (status !== "E") return;
+  if (kind.type === "commit" || kind.type === "rollback" || kind.type === "rollbackTo") return;
+  if (kind.type === "prepareTransaction") return;
+  throw new PgError(
+    sqlstate.inFailedSqlTransaction,
+    "current transaction is aborted, commands ignored until end of transaction block",
+  );
+}

@@ -1,0 +1,54 @@
+/**
+ * LISTEN on a shared backend: it listens to the channels of all its clients, and each notification goes to those who
+ * asked for it. Which client asked for what is known from the statements that ran; the backend has the last word.
+ */
+import type { SharedBackend } from "./backend.ts";
+import { identifier } from "./state.ts";
+
+/** LISTEN, or UNLISTEN (of everything, where no channel is named). */
+export interface ChannelChange {
+  readonly type: "listen" | "unlisten";
+  readonly channel: string | undefined;
+}
+
+export class ListenerChannels {
+  #names: Set<string> = new Set();
+
+  get names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
+  /** Applies what was asked for in one turn. `actual`: what the backend listens to now; `before`: what it did before. */
+  apply(changes: readonly ChannelChange[], actual: ReadonlySet<string>, before: ReadonlySet<string>): void {
+    const wanted = new Set(this.#names);
+    for (const { type, channel } of changes) {
+      if (channel === undefined) wanted.clear();
+      else if (type === "listen") wanted.add(channel);
+      else wanted.delete(channel);
+    }
+    // A LISTEN that was rolled back is not there; one that a function ran is there without having been seen.
+    this.#names = new Set([...wanted].filter((name) => actual.has(name)));
+    for (const name of actual) if (!before.has(name)) this.#names.add(name);
+  }
+
+  clear(): void {
+    this.#names.clear();
+  }
+}
+
+export interface Listener {
+  readonly channels: ListenerChannels;
+  notified(channel: string, payload: string, processId: number): void;
+}
+
+/** Brings the backend's channels to those that clients want: a client's UNLISTEN * ended the others' too. */
+export async function relisten(
+  backend: SharedBackend,
+  actual: ReadonlySet<string>,
+  wanted: ReadonlySet<string>,
+): Promise<void> {
+  const statements: string[] = [];
+  for (const name of wanted) if (!actual.has(name)) statements.push(`LISTEN ${identifier(name)}`);
+  for (const name of actual) if (!wanted.has(name)) statements.push(`UNLISTEN ${identifier(name)}`);
+  if (statements.length > 0) await backend.query(["SELECT 1", ...statements].join("; "));
+}

@@ -1,0 +1,64 @@
+/**
+ * Which answers of the backend belong to which messages: the gateway's own insertions are to be swallowed, and some of
+ * the client's have consequences. PostgreSQL answers in order; after an error it passes over everything up to Sync.
+ */
+import type { Inserted } from "./statements.ts";
+
+interface Expected {
+  readonly answer: Inserted;
+  /** Undefined: the client's own. */
+  readonly inserted: boolean;
+  readonly then: (() => void) | undefined;
+  /** Number of the ReadyForQuery that ends the message's segment. */
+  readonly segment: number;
+}
+
+export class ExpectedAnswers {
+  #queue: Expected[] = [];
+  /** Segments (up to Sync, Query or FunctionCall) sent, and answered with ReadyForQuery. */
+  #sent = 0;
+  #answered = 0;
+  readonly #swallowed: Set<number> = new Set();
+
+  /** ReadyForQuery messages still to come. */
+  get outstanding(): number {
+    return this.#sent - this.#answered;
+  }
+
+  /** A Parse or Close was sent. */
+  add(answer: Inserted, then?: () => void): void {
+    this.#queue.push({ answer, inserted: then === undefined, then, segment: this.#sent });
+  }
+
+  /** A message was sent that is answered with ReadyForQuery. `swallow`: it was the gateway's. */
+  endSegment(swallow = false): void {
+    if (swallow) this.#swallowed.add(this.#sent);
+    this.#sent++;
+  }
+
+  /** A ParseComplete or CloseComplete came; whether the client may see it. */
+  complete(): boolean {
+    const expected = this.#queue.shift();
+    expected?.then?.();
+    return !expected?.inserted;
+  }
+
+  /** An error came: the rest of its segment is passed over. Whether the client may see it. */
+  failed(): boolean {
+    this.#dropSegment();
+    return !this.#swallowed.has(this.#answered);
+  }
+
+  /** A ReadyForQuery came; whether the client may see it. */
+  ready(): boolean {
+    // An extra one: a Sync that was sent in the middle of a COPY that had failed already.
+    if (this.#answered === this.#sent) return true;
+    this.#dropSegment();
+    return !this.#swallowed.delete(this.#answered++);
+  }
+
+  #dropSegment(): void {
+    const at = this.#queue.findIndex(({ segment }) => segment > this.#answered);
+    if (at !== 0) this.#queue = at < 0 ? [] : this.#queue.slice(at);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What the clients of one shared backend have in common: turns, the change from one client's session state to the
+ * next one's, and notifications.
+ */
+import { PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+import { SharedBackend, type ProtocolBackend } from "./backend.ts";
+import { type ChannelChange, relisten } from "./channels.ts";
+import type { SharedSession } from "./session.ts";
+import type { ClientStatements, ResidentStatements } from "./statements.ts";
+import { capture, discard, isPinned, noTraces, restore } from "./state.ts";
+import { Turns } from "./turns.ts";
+
+export interface SharedOptions {
+  /** Milliseconds that a client waits for its turn before 55P03. Default 60,000. */
+  readonly turnTimeout?: number | undefined;
+  /** Prepared statements of one client. Default 10,000. */
+  readonly statements?: number | undefined;
+}
+
+export class SharedHub {
+  readonly backend: SharedBackend;
+  readonly turns: Turns;
+  readonly resident: ResidentStatements = new Map();
+  readonly sessions: Set<SharedSession> = new Set();
+  /** Whose session state the backend has. */
+  owner: SharedSession | undefined;
+  /** A client that keeps the turn while it is idle. */
+  #pinned: SharedSession | undefined;
+  readonly #maxStatements: number;
+  /** Channels that the backend listens to. */
+  #channels: ReadonlySet<string> = new Set();
+
+  constructor(backend: ProtocolBackend, options: SharedOptions) {
+    this.backend = new SharedBackend(backend);
+    this.turns = new Turns(options.turnTimeout ?? 60_000);
+    this.#maxStatements = options.statements ?? 10_000;
+    this.backend.onNotification = (channel, payload) => this.#notify(channel, payload);
+    this.backend.onLost = (error) => {
+      for (const session of this.sessions) session.lost(error);
+    };
+  }
+
+  /**
+   * Makes the backend the client's. False: the client before it holds what cannot be moved (a temporary table), and
+   * has been given back the turn; wait again.
+   */
+  async enter(next: SharedSession): Promise<boolean> {
+    if (this.backend.lost) throw this.backend.lost;
+    const previous = this.owner;
+    if (previous === next) return true;
+    if (previous) {
+      if (await isPinned(this.backend)) {
+        this.#pinned = previous;
+        this.turns.giveBack(next, previous);
+        return false;
+      }
+      await capture(this.backend, previous.state, previous.traces);
+    }
+    const deallocate = (previous?.state.prepared.length ?? 0) > 0;
+    if (previous) previous.traces = noTraces();
+    this.owner = undefined;
+    const before = new Map(this.backend.parameters);
+    try {
+      await restore(this.backend, next.state, deallocate);
+    } catch (error) {
+      // Settings of the client's startup packet that PostgreSQL refuses: fatal, as they are at startup.
+      const { code, message, ...fields } = PgError.from(error).fields;
+      throw new PgError(code, message, { ...fields, severity: "FATAL" });
+    }
+    if (deallocate) this.resident.clear();
+    this.owner = next;
+    for (const [name, value] of this.backend.parameters) {
+      if (before.get(name) !== value) next.corrected(name, value);
+    }
+    return true;
+  }
+
+  /** A client's turn is over; whether it lets the others go on. */
+  async released(session: SharedSession): Promise<boolean> {
+    if (this.#pinned !== session) return true;
+    if (await isPinned(this.backend)) return false;
+    this.#pinned = undefined;
+    return true;
+  }
+
+  /** A round trip: everything that was sent before is answered after it. */
+  async barrier(): Promise<void> {
+    await this.backend.query("SELECT 1");
+  }
+
+  /** A turn with LISTEN or UNLISTEN is over. */
+  async listened(session: SharedSession, changes: readonly ChannelChange[]): Promise<void> {
+    const rows = await this.backend.query("SELECT pg_catalog.pg_listening_channels()");
+    const actual = new Set(rows.map(([name]) => name ?? ""));
+    session.channels.apply(changes, actual, this.#channels);
+    await this.#relisten(actual);
+  }
+
+  /** A client is gone: nothing of it stays. Its turn, if it has one, ends here. */
+  async leave(session: SharedSession): Promise<void> {
+    this.sessions.delete(session);
+    if (this.backend.lost) return;
+    const listening = session.channels.names.size > 0;
+    session.channels.clear();
+    if (this.owner === session || listening) {
+      try {
+        if (this.turns.holder !== session) await this.turns.acquire(session);
+        if (this.owner === session) {
+          this.owner = undefined;
+          await discard(this.backend);
+          if (session.state.prepared.length > 0 || session.traces.prepared) {
+            await this.backend.query("SELECT 1; DEALLOCATE ALL");
+            this.resident.clear();
+          }
+        }
+        if (listening) await this.#relisten(this.#channels);
+      } catch (error) {
+        if (!(error instanceof PgError && error.code === sqlstate.lockNotAvailable)) throw error;
+        // Someone keeps the turn; the change to the next client clears what is left, but for channels.
+      }
+    }
+    if (this.#pinned === session) this.#pinned = undefined;
+    this.turns.release(session);
+  }
+
+  /** Refuses more prepared statements than a client may have. */
+  checkStatements(statements: ClientStatements): void {
+    if (statements.size < this.#maxStatements) return;
+    throw new PgError(sqlstate.configurationLimitExceeded, "too many prepared statements in this session", {
+      severity: "FATAL",
+      hint: "Close prepared statements that are no longer used, or run DEALLOCATE ALL.",
+    });
+  }
+
+  async #relisten(actual: ReadonlySet<string>): Promise<void> {
+    const wanted = new Set<string>();
+    for (const { channels } of this.sessions) for (const name of channels.names) wanted.add(name);
+    await relisten(this.backend, actual, wanted);
+    this.#channels = wanted;
+  }
+
+  #notify(channel: string, payload: string): void {
+    const processId = this.owner?.client.processId ?? 0;
+    for (const session of this.sessions) {
+      if (session.channels.names.has(channel)) session.notified(channel, payload, processId);
+    }
+  }
+}
+

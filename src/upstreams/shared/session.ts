@@ -1,0 +1,526 @@
+/**
+ * One client of a shared backend. Its messages go to the backend in turns: from the first one until ReadyForQuery
+ * outside a transaction, so that nothing of another client comes in between.
+ */
+import { classify } from "../../sql/classify.ts";
+import { splitStatements } from "../../sql/split.ts";
+import type { ClientContext, Relay, RelayPeer, RelaySession, TransactionStatus } from "../../session/upstream.ts";
+import { PgError } from "../../wire/error.ts";
+import type { Frame } from "../../wire/framer.ts";
+import {
+  backendCodes,
+  constantFrames,
+  decodeFrontend,
+  encodeFrontend,
+  frontendCodes,
+  writeErrorResponse,
+  writeNotificationResponse,
+  writeParameterStatus,
+} from "../../wire/mod.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+import { Writer } from "../../wire/writer.ts";
+import type { TurnReceiver } from "./backend.ts";
+import { type ChannelChange, type Listener, ListenerChannels } from "./channels.ts";
+import { ExpectedAnswers } from "./expected-answers.ts";
+import type { SharedHub } from "./hub.ts";
+import { ClientStatements, parsedStatement } from "./statements.ts";
+import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
+
+/** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
+const mayCopyIn = /\bcopy\b[^]*\bstdin\b/i;
+/** SQL that can name any prepared statement of the session. */
+const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
+const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
+
+type CopyState = "none" | "possible" | "receiving";
+
+export class SharedSession implements RelaySession, Relay, TurnReceiver, Listener {
+  readonly parameters: Iterable<readonly [string, string]>;
+  readonly client: ClientContext;
+  readonly state: SessionState;
+  readonly statements: ClientStatements;
+  readonly channels: ListenerChannels = new ListenerChannels();
+  traces: Traces = noTraces();
+  readonly #hub: SharedHub;
+  /** What the client was told of the reported settings. */
+  readonly #told: Map<string, string>;
+  #peer!: RelayPeer;
+  #inbox: Frame[] = [];
+  #turn: "none" | "waiting" | "held" | "ending" = "none";
+  #expected: ExpectedAnswers = new ExpectedAnswers();
+  /** Extended messages were sent since the last Sync. */
+  #midPipeline = false;
+  #status: TransactionStatus = "I";
+  #copy: CopyState = "none";
+  /** The COPY at hand came by Execute, not by Query. */
+  #copyByExecute = false;
+  /** Syncs were sent in the middle of a COPY: whether they are answered depends on when it failed. */
+  #uncertain = false;
+  #channelChanges: ChannelChange[] = [];
+  readonly #portalTexts: Map<string, string> = new Map();
+  readonly #statementTexts: Map<string, string> = new Map();
+  #run: { buffer: ArrayBufferLike; start: number; end: number } | undefined;
+  #pressure: void | Promise<void> = undefined;
+  /** The client gets errors for its messages up to Sync: its turn was refused. */
+  #refused = false;
+  #closing: PromiseWithResolvers<void> | undefined;
+
+  constructor(hub: SharedHub, client: ClientContext, settings: ReadonlyMap<string, string>) {
+    this.#hub = hub;
+    this.client = client;
+    this.state = emptyState(settings);
+    this.statements = new ClientStatements(hub.resident);
+    this.#told = new Map(hub.backend.parameters);
+    for (const [name, value] of settings) {
+      for (const told of this.#told.keys()) {
+        // DateStyle comes back completed; what the backend makes of the rest is told after the first turn began.
+        if (told.toLowerCase() === name.toLowerCase() && told !== "DateStyle") this.#told.set(told, value);
+      }
+    }
+    this.parameters = this.#told;
+  }
+
+  relay(peer: RelayPeer): Relay {
+    this.#peer = peer;
+    return this;
+  }
+
+  // --- the client's side ---
+
+  send(frame: Frame): void {
+    this.#inbox.push(frame);
+  }
+
+  flush(): void | Promise<void> {
+    if (this.#turn === "held") return this.#forward();
+    if (this.#turn !== "none") return;
+    if (this.#refused) this.#refuse(undefined);
+    this.#dropStray();
+    if (this.#inbox.length > 0) return this.#takeTurn();
+  }
+
+  cancel(): void {
+    const error = new PgError(sqlstate.queryCanceled, "canceling statement due to user request");
+    if (this.#turn === "waiting") this.#hub.turns.refuse(this, error);
+    else if (this.#turn === "held" && this.#hub.backend.receiver === this) this.#hub.backend.cancel();
+  }
+
+  /** The client is gone: what it left open is rolled back before anyone else has a turn. */
+  async close(): Promise<void> {
+    this.#closing = Promise.withResolvers();
+    this.#inbox = [];
+    const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
+    if (this.#turn === "waiting") this.#hub.turns.refuse(this, gone);
+    else if (this.#turn === "held") {
+      if (this.#quiet) this.#endTurn();
+      else this.#abandon();
+      await this.#closing.promise;
+    } else if (this.#turn === "ending") await this.#closing.promise;
+    await this.#hub.leave(this);
+  }
+
+  /** Stops what the client left running, so that the backend comes to a ReadyForQuery. */
+  #abandon(): void {
+    const writer = new Writer();
+    this.#hub.backend.cancel();
+    if (this.#copy === "receiving") {
+      encodeFrontend(writer, { type: "CopyFail", message: "the client closed the connection" });
+    }
+    if (this.#midPipeline || this.#copyByExecute) {
+      writer.raw(constantFrames.sync);
+      this.#expected.endSegment();
+      this.#midPipeline = false;
+    }
+    this.#hub.backend.send(writer.take());
+  }
+
+  // --- turns ---
+
+  #takeTurn(): void | Promise<void> {
+    this.#turn = "waiting";
+    const granted = this.#hub.turns.acquire(this);
+    if (!granted && this.#hub.owner === this && !this.#hub.backend.lost) return this.#begin();
+    return this.#enter(granted);
+  }
+
+  async #enter(granted: void | Promise<void>): Promise<void> {
+    try {
+      if (granted) await granted;
+      if (!(await this.#hub.enter(this))) return this.#enter(this.#hub.turns.acquire(this));
+    } catch (error) {
+      this.#turn = "none";
+      this.#hub.turns.release(this);
+      if (this.#closing) return;
+      if (error instanceof PgError && error.severity === "FATAL") return this.#peer.fail(error);
+      return this.#refuse(PgError.from(error));
+    }
+    if (this.#closing) {
+      this.#turn = "none";
+      this.#hub.turns.release(this);
+      return;
+    }
+    return this.#begin();
+  }
+
+  #begin(): void | Promise<void> {
+    this.#turn = "held";
+    this.#expected = new ExpectedAnswers();
+    this.#hub.backend.receiver = this;
+    this.#hub.owner = this;
+    return this.#forward();
+  }
+
+  /** Nothing is running, or half sent: only the transaction's state says whether the turn is over. */
+  get #quiet(): boolean {
+    return this.#expected.outstanding === 0 && !this.#midPipeline;
+  }
+
+  /** After ReadyForQuery: keeps the turn in a transaction, else ends it. */
+  #settle(): void {
+    if (!this.#quiet || this.#inbox.length > 0) return;
+    if (this.#status === "I" || this.#closing) this.#endTurn();
+  }
+
+  #endTurn(): void {
+    this.#turn = "ending";
+    this.#finishTurn().then(
+      (release) => this.#turnEnded(release),
+      (error: unknown) => {
+        this.#turnEnded(true);
+        this.#peer.fail(error);
+      },
+    );
+  }
+
+  /** Whether the turn can go to another client. */
+  async #finishTurn(): Promise<boolean> {
+    // PostgreSQL has answered everything that it was sent before a query of the gateway's own is answered.
+    if (this.#uncertain) await this.#hub.barrier();
+    this.#uncertain = false;
+    if (this.#closing && this.#status !== "I") await this.#hub.backend.query("SELECT 1; ROLLBACK");
+    this.#status = "I";
+    const changes = this.#channelChanges;
+    this.#channelChanges = [];
+    if (changes.length > 0) await this.#hub.listened(this, changes);
+    return this.#closing !== undefined || (await this.#hub.released(this));
+  }
+
+  #turnEnded(release: boolean): void {
+    this.#portalTexts.clear();
+    this.#turn = "none";
+    if (this.#closing) {
+      this.#hub.backend.receiver = undefined;
+      this.#closing.resolve();
+      return;
+    }
+    this.#peer.ready("I");
+    if (this.#hub.turns.waiting === 0 && this.#inbox.length > 0) {
+      this.#turn = "held";
+      this.#forward();
+      return;
+    }
+    this.#hub.backend.receiver = undefined;
+    if (release) this.#hub.turns.release(this);
+    this.flush();
+  }
+
+  // --- forwarding ---
+
+  #forward(): void | Promise<void> {
+    const writer = new Writer();
+    const inbox = this.#inbox;
+    let at = 0;
+    while (at < inbox.length && this.#copy !== "possible") this.#forwardOne(inbox[at++] as Frame, writer);
+    this.#inbox = at === inbox.length ? [] : inbox.slice(at);
+    return this.#hub.backend.send(writer.take());
+  }
+
+  #forwardOne(frame: Frame, writer: Writer): void {
+    if (this.#copy === "receiving") {
+      this.#forwardCopy(frame, writer);
+      return;
+    }
+    switch (frame.code) {
+      case frontendCodes.Query:
+        this.#beforeQuery(frame, writer);
+        break;
+      case frontendCodes.Parse:
+      case frontendCodes.Bind:
+      case frontendCodes.Describe:
+      case frontendCodes.Execute:
+      case frontendCodes.Close:
+        this.#midPipeline = true;
+        this.#beforeExtended(frame, writer);
+        break;
+      case frontendCodes.Sync:
+        this.#midPipeline = false;
+        this.#expected.endSegment();
+        break;
+      case frontendCodes.FunctionCall:
+        this.#expected.endSegment();
+        break;
+    }
+    writer.raw(frame.bytes);
+    // The answer to an Execute that may start a COPY is needed before the messages behind it can be understood.
+    if (this.#copy === "possible" && this.#copyByExecute) writer.raw(constantFrames.flush);
+  }
+
+  #beforeQuery(frame: Frame, writer: Writer): void {
+    const message = this.#decode(frame);
+    const text = message?.type === "Query" ? message.query : "";
+    if (!this.#midPipeline && namesStatements.test(text)) {
+      let inserted = false;
+      this.statements.summonAll(writer, (answer) => {
+        inserted = true;
+        this.#expected.add(answer);
+      });
+      if (inserted) {
+        writer.raw(constantFrames.sync);
+        this.#expected.endSegment(true);
+      }
+    }
+    this.#noteText(text);
+    this.statements.closed("");
+    this.#expected.endSegment();
+    if (mayCopyIn.test(text)) {
+      this.#copy = "possible";
+      this.#copyByExecute = false;
+    }
+  }
+
+  #beforeExtended(frame: Frame, writer: Writer): void {
+    const message = this.#decode(frame);
+    const inserted = (answer: "ParseComplete" | "CloseComplete"): void => this.#expected.add(answer);
+    switch (message?.type) {
+      case "Parse": {
+        const { statement: name, query, parameterTypes } = message;
+        if (name !== "") {
+          this.#hub.checkStatements(this.statements);
+          this.statements.summon(name, writer, inserted);
+        }
+        if (namesStatements.test(query)) this.statements.summonAll(writer, inserted);
+        this.#statementTexts.set(name, query);
+        const parsed = parsedStatement(name, query, parameterTypes);
+        this.#expected.add("ParseComplete", () => this.statements.parsed(parsed));
+        return;
+      }
+      case "Bind":
+        this.statements.summon(message.statement, writer, inserted);
+        this.#portalTexts.set(message.portal, this.#statementTexts.get(message.statement) ?? "");
+        return;
+      case "Describe":
+        if (message.kind === "S") this.statements.summon(message.name, writer, inserted);
+        return;
+      case "Close":
+        if (message.kind === "P") this.#expected.add("CloseComplete", () => {});
+        else {
+          const { name } = message;
+          this.#statementTexts.delete(name);
+          this.statements.summon(name, writer, inserted);
+          this.#expected.add("CloseComplete", () => this.statements.closed(name));
+        }
+        return;
+      case "Execute": {
+        const text = this.#portalTexts.get(message.portal) ?? "";
+        this.#noteText(text);
+        if (!mayCopyIn.test(text)) return;
+        this.#copy = "possible";
+        this.#copyByExecute = true;
+      }
+    }
+  }
+
+  /** A message in the middle of COPY FROM STDIN; PostgreSQL ignores Flush and Sync there. */
+  #forwardCopy(frame: Frame, writer: Writer): void {
+    writer.raw(frame.bytes);
+    if (frame.code === frontendCodes.CopyData || frame.code === frontendCodes.Flush) return;
+    if (frame.code === frontendCodes.Sync) {
+      this.#uncertain = true;
+      return;
+    }
+    // CopyDone, CopyFail, or something that ends the copy with an error. A Query may hold another COPY behind this one.
+    this.#copy = this.#copyByExecute ? "none" : "possible";
+    if (this.#copyByExecute) this.#midPipeline = true;
+  }
+
+  /** The message, or undefined if it is malformed: the backend has the right error for it. */
+  #decode(frame: Frame): ReturnType<typeof decodeFrontend> | undefined {
+    try {
+      return decodeFrontend(frame.code, frame.body);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #noteText(text: string): void {
+    traceText(this.traces, text);
+    if (!mayListen.test(text)) return;
+    try {
+      for (const statement of splitStatements(text)) {
+        const kind = classify(statement.text);
+        if (kind.type === "listen" || kind.type === "unlisten") this.#channelChanges.push(kind);
+        if (kind.type === "discard" && kind.what === "all") {
+          this.#channelChanges.push({ type: "unlisten", channel: undefined });
+        }
+      }
+    } catch {
+      // A syntax error: nothing of it will run.
+    }
+  }
+
+  // --- the backend's side ---
+
+  receive(frame: Frame): void {
+    switch (frame.code) {
+      case backendCodes.ParseComplete:
+      case backendCodes.CloseComplete:
+        if (!this.#expected.complete()) return;
+        break;
+      case backendCodes.CommandComplete:
+        this.#tag(frame);
+        break;
+      case backendCodes.ErrorResponse:
+        if (this.#copy === "receiving" || this.#copyByExecute) this.#copy = "none";
+        if (!this.#expected.failed()) return;
+        break;
+      case backendCodes.CopyInResponse:
+        this.#copy = "receiving";
+        break;
+      case backendCodes.ParameterStatus:
+        // Only what the client does not know yet: changing turns sets values back and forth.
+        this.#tell(frame);
+        return;
+      case backendCodes.ReadyForQuery:
+        this.#ready(frame);
+        return;
+    }
+    this.#pass(frame.bytes);
+  }
+
+  received(): void | Promise<void> {
+    this.#sendRun();
+    if (this.#turn === "held") {
+      // A COPY has begun, or turned out not to: what waited can go on.
+      if (this.#inbox.length > 0 && this.#copy !== "possible") this.#forward();
+      this.#settle();
+    }
+    const pressure = this.#pressure;
+    this.#pressure = undefined;
+    return pressure;
+  }
+
+  lost(error: PgError): void {
+    this.#closing?.resolve();
+    this.#peer.fail(error);
+  }
+
+  /** A notification of a channel that the client listens to. */
+  notified(channel: string, payload: string, processId: number): void {
+    const writer = new Writer();
+    writeNotificationResponse(writer, processId, channel, payload);
+    this.#sendRun();
+    this.#peer.send(writer.take());
+  }
+
+  #tag(frame: Frame): void {
+    if (this.#copyByExecute) this.#copy = "none";
+    const [first, second] = frame.body;
+    // SELECT, INSERT, UPDATE: by far the most, and without traces.
+    if ((first === 0x53 && second === 0x45 && frame.body[2] === 0x4c) || first === 0x49 || first === 0x55) return;
+    traceTag(this.traces, tagText(frame.body));
+  }
+
+  #tell(frame: Frame): void {
+    const [name = "", value = ""] = tagText(frame.body).split("\0");
+    if (this.#told.get(name) === value) return;
+    this.#told.set(name, value);
+    this.#pass(frame.bytes);
+  }
+
+  #ready(frame: Frame): void {
+    const shown = this.#expected.ready();
+    if (this.#expected.outstanding === 0) this.#copy = "none";
+    this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
+    if (this.#status === "I") this.#portalTexts.clear();
+    if (!shown) return;
+    this.#pass(frame.bytes);
+    if (this.#quiet && this.#status !== "I") this.#peer.ready(this.#status);
+  }
+
+  /** Collects neighbouring messages, so that a chunk of rows goes on as one piece. */
+  #pass(bytes: Uint8Array): void {
+    if (this.#closing) return;
+    const start = bytes.byteOffset;
+    const end = start + bytes.length;
+    if (this.#run?.buffer === bytes.buffer && this.#run.end === start) {
+      this.#run.end = end;
+      return;
+    }
+    this.#sendRun();
+    this.#run = { buffer: bytes.buffer, start, end };
+  }
+
+  #sendRun(): void {
+    const run = this.#run;
+    if (!run) return;
+    this.#run = undefined;
+    this.#pressure = this.#peer.send(new Uint8Array(run.buffer, run.start, run.end - run.start)) ?? this.#pressure;
+  }
+
+  // --- refusals ---
+
+  /** COPY messages between turns are left over from a COPY that failed; Flush has nothing to flush. */
+  #dropStray(): void {
+    const stray = (code: number): boolean =>
+      code === frontendCodes.CopyData ||
+      code === frontendCodes.CopyDone ||
+      code === frontendCodes.CopyFail ||
+      code === frontendCodes.Flush;
+    const first = this.#inbox.findIndex(({ code }) => !stray(code));
+    if (first !== 0) this.#inbox = first < 0 ? [] : this.#inbox.slice(first);
+  }
+
+  /** Answers the client's message with an error, without the backend; then passes over everything up to Sync. */
+  #refuse(error: PgError | undefined): void {
+    const writer = new Writer();
+    if (error) writeErrorResponse(writer, error.fields);
+    const inbox = this.#inbox;
+    const first = inbox[0];
+    let answered = false;
+    if (!this.#refused && first && isOwnSegment(first.code)) {
+      inbox.shift();
+      answered = true;
+    } else {
+      this.#refused = true;
+      const sync = inbox.findIndex(({ code }) => code === frontendCodes.Sync);
+      answered = sync >= 0;
+      inbox.splice(0, answered ? sync + 1 : inbox.length);
+    }
+    if (answered) {
+      this.#refused = false;
+      writer.raw(constantFrames.readyForQueryIdle);
+    }
+    if (writer.length > 0) this.#peer.send(writer.take());
+    if (answered) this.#peer.ready("I");
+    if (error) this.flush();
+  }
+
+  /** Tells the client of a setting that turned out different from what its startup was answered. */
+  corrected(name: string, value: string): void {
+    if (this.#told.get(name) === value) return;
+    this.#told.set(name, value);
+    const writer = new Writer();
+    writeParameterStatus(writer, name, value);
+    this.#peer.send(writer.take());
+  }
+}
+
+function isOwnSegment(code: number): boolean {
+  return code === frontendCodes.Query || code === frontendCodes.FunctionCall;
+}
+
+const decoder = new TextDecoder();
+
+function tagText(body: Uint8Array): string {
+  return decoder.decode(body.subarray(0, -1));
+}

@@ -1,0 +1,131 @@
+/**
+ * What makes up a PostgreSQL session besides its transaction, saved when another client gets its turn and brought back
+ * later: settings (custom ones too), role, and statements of SQL's PREPARE. What cannot be moved (temporary tables,
+ * cursors WITH HOLD, session-level advisory locks) keeps the backend with its client.
+ */
+import type { SharedBackend } from "./backend.ts";
+
+/** One client's session state while another one has its turn. */
+export interface SessionState {
+  /** Settings that differ from the backend's own, by name. */
+  readonly settings: Map<string, string>;
+  role: string;
+  /** Texts of SQL's PREPARE statements. */
+  prepared: string[];
+}
+
+/** What a turn may have left behind, seen from its command tags and texts. */
+export interface Traces {
+  settings: boolean;
+  prepared: boolean;
+  /** Dotted names that may be custom settings: pg_settings does not list those. */
+  readonly customSettings: Set<string>;
+}
+
+export function emptyState(settings: ReadonlyMap<string, string> = new Map()): SessionState {
+  return { settings: new Map(settings), role: "none", prepared: [] };
+}
+
+export function noTraces(): Traces {
+  return { settings: false, prepared: false, customSettings: new Set() };
+}
+
+const customName = /\b[A-Za-z_]\w*\.[A-Za-z_]\w*\b/g;
+
+/** Notes what a text may do to the session. Command tags tell the rest (see `traceTag`). */
+export function traceText(traces: Traces, text: string): void {
+  if (!/\bset(_config)?\b/i.test(text)) return;
+  if (/set_config/i.test(text)) traces.settings = true;
+  for (const [name] of text.matchAll(customName)) {
+    if (traces.customSettings.size < 1000) traces.customSettings.add(name.toLowerCase());
+  }
+}
+
+export function traceTag(traces: Traces, tag: string): void {
+  switch (tag) {
+    case "SET":
+    case "RESET":
+    case "DISCARD ALL":
+      traces.settings = true;
+      traces.prepared ||= tag === "DISCARD ALL";
+      return;
+    case "PREPARE":
+    case "DEALLOCATE":
+    case "DEALLOCATE ALL":
+      traces.prepared = true;
+      return;
+    case "DO":
+    case "CALL":
+      traces.settings = true;
+      traces.prepared = true;
+  }
+}
+
+/**
+ * Whether the session holds what only the backend itself can hold. `pg_my_temp_schema()` is 0 until the first
+ * temporary table, so that this costs next to nothing for most.
+ */
+export async function isPinned(backend: SharedBackend): Promise<boolean> {
+  const [row] = await backend.query(`
+    SELECT (pg_catalog.pg_my_temp_schema() <> 0 AND EXISTS (
+        SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()))
+      OR EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory')
+      OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`);
+  return row?.[0] === "t";
+}
+
+/** Reads the state of the session as it is now. */
+export async function capture(backend: SharedBackend, state: SessionState, traces: Traces): Promise<void> {
+  if (traces.settings) {
+    const custom = [...traces.customSettings, ...[...state.settings.keys()].filter((name) => name.includes("."))];
+    const names = custom.map(literal).join(", ");
+    const rows = await backend.query(`
+      SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
+        WHERE source = 'session' AND context IN ('user', 'superuser') AND name NOT LIKE 'transaction\\_%'
+      UNION ALL
+      SELECT name, pg_catalog.current_setting(name, true)
+        FROM pg_catalog.unnest(ARRAY[${names}]::text[]) AS custom (name)
+        WHERE pg_catalog.current_setting(name, true) <> ''
+      UNION ALL SELECT 'role', pg_catalog.current_setting('role')`);
+    state.settings.clear();
+    for (const [name, value] of rows) {
+      if (name === "role") state.role = value ?? "none";
+      else if (name && value !== null && value !== undefined) state.settings.set(name, value);
+    }
+  }
+  if (traces.prepared) {
+    const rows = await backend.query("SELECT statement FROM pg_catalog.pg_prepared_statements WHERE from_sql");
+    state.prepared = rows.map(([text]) => text ?? "");
+  }
+}
+
+/** Clears what the last client left, and sets what the next one had. `prepared`: SQL statements are to be removed. */
+export async function restore(backend: SharedBackend, state: SessionState, deallocate: boolean): Promise<void> {
+  const statements = ["SELECT 1", "RESET ALL", "RESET ROLE", "DISCARD SEQUENCES"];
+  if (deallocate) statements.push("DEALLOCATE ALL");
+  if (state.settings.size > 0) {
+    const values = [...state.settings].map(([name, value]) => `(${literal(name)}, ${literal(value)})`);
+    statements.push(
+      `SELECT pg_catalog.set_config(name, value, false) FROM (VALUES ${values.join(", ")}) AS setting (name, value)`,
+    );
+  }
+  if (state.role !== "none") statements.push(`SET ROLE ${identifier(state.role)}`);
+  // One query is one round trip, and one implicit transaction: a value that is refused leaves nothing half done.
+  await backend.query([...statements, ...state.prepared].join(";\n"));
+}
+
+/** What a client that has gone leaves: nothing. */
+export async function discard(backend: SharedBackend): Promise<void> {
+  await backend.query(
+    "SELECT 1; CLOSE ALL; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; RESET ALL; RESET ROLE",
+  );
+}
+
+function literal(text: string): string {
+  const quoted = text.replaceAll("'", "''");
+  return text.includes("\\") ? `E'${quoted.replaceAll("\\", "\\\\")}'` : `'${quoted}'`;
+}
+
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,90 @@
+/**
+ * Prepared statements on a shared backend. Two clients may use the same name for different statements, so that each
+ * client's are known here, and are closed and parsed again on the backend when they are not the ones that it holds.
+ * Equal statements of equal names (drivers name them by hash or number) are held once.
+ */
+import { encodeFrontend } from "../../wire/mod.ts";
+import type { Writer } from "../../wire/writer.ts";
+
+/** A Parse message as it was sent; two with the same key are the same statement. */
+export interface ParsedStatement {
+  readonly name: string;
+  readonly query: string;
+  readonly parameterTypes: number[];
+  readonly key: string;
+}
+
+export function parsedStatement(name: string, query: string, parameterTypes: number[]): ParsedStatement {
+  return { name, query, parameterTypes, key: `${parameterTypes.join(",")}:${query}` };
+}
+
+/** What the backend holds, by name. */
+export type ResidentStatements = Map<string, string>;
+
+/** Messages that were put before a client's own, and their answers that it must not see. */
+export type Inserted = "ParseComplete" | "CloseComplete";
+
+/** One client's prepared statements, the unnamed one under "". */
+export class ClientStatements {
+  readonly #own: Map<string, ParsedStatement> = new Map();
+  readonly #resident: ResidentStatements;
+
+  constructor(resident: ResidentStatements) {
+    this.#resident = resident;
+  }
+
+  get size(): number {
+    return this.#own.size;
+  }
+
+  has(name: string): boolean {
+    return this.#own.has(name);
+  }
+
+  /** Before Bind, Describe or Close: makes the backend's statement of that name the client's own, or none. */
+  summon(name: string, writer: Writer, inserted: (answer: Inserted) => void): void {
+    const own = this.#own.get(name);
+    const resident = this.#resident.get(name);
+    if (own?.key === resident) return;
+    if (resident !== undefined) {
+      encodeFrontend(writer, { type: "Close", kind: "S", name });
+      inserted("CloseComplete");
+      this.#resident.delete(name);
+    }
+    if (own) {
+      encodeFrontend(writer, {
+        type: "Parse",
+        statement: name,
+        query: own.query,
+        parameterTypes: own.parameterTypes,
+      });
+      inserted("ParseComplete");
+      this.#resident.set(name, own.key);
+    }
+  }
+
+  /** Before SQL that can name statements (EXECUTE, DEALLOCATE, pg_prepared_statements): exactly the client's own. */
+  summonAll(writer: Writer, inserted: (answer: Inserted) => void): void {
+    for (const name of [...this.#resident.keys(), ...this.#own.keys()]) {
+      if (name !== "") this.summon(name, writer, inserted);
+    }
+  }
+
+  /** ParseComplete came. */
+  parsed(statement: ParsedStatement): void {
+    this.#own.set(statement.name, statement);
+    this.#resident.set(statement.name, statement.key);
+  }
+
+  /** CloseComplete came, or a simple query took the unnamed statement. */
+  closed(name: string): void {
+    this.#own.delete(name);
+    this.#resident.delete(name);
+  }
+
+  /** DEALLOCATE or DISCARD ALL ran: only the `left` ones are still there. */
+  retain(left: ReadonlySet<string>): void {
+    for (const name of [...this.#own.keys()]) if (name !== "" && !left.has(name)) this.#own.delete(name);
+    for (const name of [...this.#resident.keys()]) if (name !== "" && !left.has(name)) this.#resident.delete(name);
+  }
+}
