@@ -1,0 +1,94 @@
+/** A real PostgreSQL server as a target: a new connection for each transcript, and one for the setup. */
+import { connect } from "node:net";
+import { refuseErrors } from "./pglite-target.ts";
+import type { PostgresServer } from "./postgres-server.ts";
+import { startupPacket } from "./startup-packet.ts";
+import { endMark, isEnd, printAnswer, resetStatements, type Target } from "./target.ts";
+import { join, query, type Step, type Transcript } from "./transcript.ts";
+import { WireClient } from "./wire-client.ts";
+
+export class PostgresTarget implements Target {
+  readonly name = "postgres";
+  readonly #server: PostgresServer;
+  #admin: WireClient | undefined;
+
+  constructor(server: PostgresServer) {
+    this.#server = server;
+  }
+
+  /** Major version. */
+  get version(): number {
+    return this.#server.version;
+  }
+
+  async play(transcript: Transcript): Promise<string[]> {
+    await this.reset(transcript.setup);
+    const client = await this.login();
+    return playSteps(client, transcript);
+  }
+
+  /** A connection that is past ReadyForQuery. */
+  async login(): Promise<WireClient> {
+    const client = this.open();
+    await client.send(startupPacket());
+    await client.until((frame) => frame.code === "Z", "ReadyForQuery");
+    client.drop();
+    return client;
+  }
+
+  open(): WireClient {
+    const socket = connect({ port: this.#server.port, host: "127.0.0.1", noDelay: true });
+    const client = new WireClient({
+      send: (bytes) => void socket.write(bytes),
+      destroy: () => socket.destroy(),
+    });
+    socket.on("data", (chunk) => client.received(chunk));
+    // A server that closes with bytes unread answers them with a reset.
+    socket.on("error", () => {});
+    socket.on("close", () => client.closed());
+    return client;
+  }
+
+  async reset(setup = ""): Promise<void> {
+    this.#admin ??= await this.login();
+    const statements = [...resetStatements, setup];
+    this.#admin.drop();
+    await this.#admin.send(join(statements.map(query) as Uint8Array[]));
+    for (const statement of statements) await this.#admin.until((frame) => frame.code === "Z", statement);
+    refuseErrors(this.#admin.bytes);
+  }
+
+  async close(): Promise<void> {
+    this.#admin?.destroy();
+    await this.#server.stop();
+  }
+}
+
+/** Plays the steps on a connection that is logged in, and closes it. */
+export async function playSteps(client: WireClient, transcript: Transcript): Promise<string[]> {
+  for (const part of groups(transcript.steps)) {
+    if (part instanceof Uint8Array) await client.send(part);
+    else await client.until((frame) => frame.code === part.until, part.until);
+  }
+  if (transcript.fatal) {
+    await client.untilClosed();
+  } else {
+    await client.send(endMark);
+    await client.until(isEnd, "end of transcript");
+  }
+  const lines = printAnswer(client.bytes);
+  client.destroy();
+  return lines;
+}
+
+/** Neighbouring messages joined, so that they arrive as one chunk. */
+function groups(steps: readonly Step[]): Step[] {
+  const joined: Step[] = [];
+  for (const step of steps) {
+    const last = joined.at(-1);
+    if (step instanceof Uint8Array && last instanceof Uint8Array)
+      joined[joined.length - 1] = join([last, step]);
+    else joined.push(step);
+  }
+  return joined;
+}
