@@ -1,9 +1,11 @@
-// Where a target of ours spends its time: runs it under `node --cpu-prof` with one pgbench load, and prints the
-// functions with the most self time. `node bench/profile.ts [mode] [clients] [seconds] [target]`
+// Where a target spends its time: warms it up, runs one pgbench load with the CPU profiler on, and prints the functions
+// with the most self time. `node bench/profile.ts [mode] [clients] [seconds] [target]`
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { modes } from "./options.ts";
 import { findPgbench, runPgbench } from "./pgbench.ts";
 import { startTarget } from "./target-process.ts";
@@ -61,7 +63,7 @@ function print(times: readonly SelfTime[], transactions: number): void {
   groups.delete("idle");
   const line = (label: string, micros: number): string =>
     `${((100 * micros) / busy).toFixed(1).padStart(5)} %  ${(micros / transactions).toFixed(3).padStart(7)} us/tx  ${label}`;
-  console.log("\nby part, of the time not idle (startup and warm-up included)");
+  console.log("\nby part, of the time not idle");
   for (const [group, micros] of [...groups].sort((a, b) => b[1] - a[1])) console.log(line(group, micros));
   console.log("\nby function, self time");
   for (const { name, place, micros } of times.filter((time) => time.name !== "(idle)").slice(0, 40)) {
@@ -81,19 +83,21 @@ async function main(): Promise<void> {
   try {
     const script = join(folder, "select-1.sql");
     writeFileSync(script, "SELECT 1;\n");
-    const server = await startTarget(target, [
-      "--cpu-prof",
-      `--cpu-prof-dir=${folder}`,
-      "--cpu-prof-interval=200",
-    ]);
+    const file = join(folder, "profile.json");
+    const profiler = fileURLToPath(new URL("cpu-profiler.ts", import.meta.url));
+    const server = await startTarget(target, {
+      nodeOptions: ["--import", profiler],
+      environment: { EDGEWIRE_BENCH_PROFILE: file },
+    });
     try {
       const load = { mode, clients: Number(clients), seconds: Number(seconds), script };
+      await runPgbench(pgbench.command, server.port, load);
+      server.signal("SIGUSR2");
       const { tps, transactions } = await runPgbench(pgbench.command, server.port, load);
+      server.signal("SIGUSR2");
+      for (let tries = 0; !existsSync(file) && tries < 100; tries++) await sleep(100);
       console.log(`${target.name}, ${mode}, ${clients} clients: ${Math.round(tps)} tps under the profiler`);
-      await server.stop(); // the profile is written as the process exits
-      const file = readdirSync(folder).find((name) => name.endsWith(".cpuprofile"));
-      if (file === undefined) throw new Error("the target wrote no profile");
-      print(selfTimes(JSON.parse(readFileSync(join(folder, file), "utf8")) as CpuProfile), transactions);
+      print(selfTimes(JSON.parse(readFileSync(file, "utf8")) as CpuProfile), transactions);
     } finally {
       await server.stop();
     }

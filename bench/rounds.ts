@@ -86,23 +86,29 @@ export async function measure(setting: Setting): Promise<Results> {
   return results;
 }
 
-/** One second of each mode: compiles the hot paths, and finds out which modes a target does not speak at all. */
+/**
+ * A second of each mode with one client finds out which modes a target does not speak at all; another one with all
+ * clients gets the hot paths compiled.
+ */
 async function warmUp(setting: Setting, running: Map<string, Running>, results: Results): Promise<void> {
+  const most = Math.max(...setting.options.clients);
   for (const target of setting.targets) {
     for (const mode of setting.options.modes) {
-      const server = running.get(target.name);
-      if (server === undefined) continue;
       setting.progress(`warming up ${target.name}: ${mode}`);
-      try {
-        await runPgbench(setting.pgbench, server.port, {
-          mode,
-          clients: 1,
-          seconds: 1,
-          script: setting.script,
-        });
-      } catch (cause) {
-        results.reasons.set(modeKey(target.name, mode), (cause as Error).message);
-        await restart(target, running, results);
+      for (const clients of [1, most]) {
+        const server = running.get(target.name);
+        if (server === undefined || results.reasons.has(modeKey(target.name, mode))) continue;
+        try {
+          await runPgbench(setting.pgbench, server.port, {
+            mode,
+            clients,
+            seconds: 1,
+            script: setting.script,
+          });
+        } catch (cause) {
+          if (clients === 1) results.reasons.set(modeKey(target.name, mode), (cause as Error).message);
+          await restart(target, running, results);
+        }
       }
     }
   }

@@ -22,8 +22,7 @@ export function renderTables(results: Results, targets: readonly Target[], optio
     }
   }
   lines.push("", ...legend(results, targets));
-  const verdict = goalLine(results, options);
-  if (verdict !== undefined) lines.push("", verdict);
+  lines.push("", ...goalLines(results, options));
   return lines.join("\n");
 }
 
@@ -102,13 +101,27 @@ function legend(results: Results, targets: readonly Target[]): string[] {
   return lines;
 }
 
-function goalLine(results: Results, options: Options): string | undefined {
-  if (!options.clients.includes(goal.clients)) return undefined;
+function goalLines(results: Results, options: Options): string[] {
+  if (!options.clients.includes(goal.clients)) return [];
   const ratios = options.modes.map((mode) => median(ratiosToControl(results, constant, mode, goal.clients)));
-  if (ratios.some((ratio) => ratio === undefined)) return undefined;
+  if (ratios.some((ratio) => ratio === undefined)) return [];
   const met = ratios.every((ratio) => (ratio ?? 0) >= goal.ratio);
   const each = options.modes.map((mode, index) => `${mode} ${ratios[index]?.toFixed(3)}`).join(", ");
-  return `Goal: ${constant} / ${control} at ${goal.clients} clients is ${goal.ratio} or more. ${each}: ${met ? "met" : "not met"}.`;
+  const costs = options.modes
+    .map((mode) => `${mode} ${cpuRatio(results, mode)?.toFixed(3) ?? "-"}`)
+    .join(", ");
+  return [
+    `Goal: ${constant} / ${control} at ${goal.clients} clients is ${goal.ratio} or more. ${each}: ${met ? "met" : "not met"}.`,
+    `The same by CPU time (what the ratio would be if nothing but the server were the limit): ${costs}.`,
+  ];
+}
+
+/** How much of the constant target's CPU time for a transaction the control needs, with the goal's clients. */
+function cpuRatio(results: Results, mode: Mode): number | undefined {
+  const [base, own] = [control, constant].map((target) =>
+    median(cell(results, target, mode, goal.clients).flatMap(({ cpuMicros }) => cpuMicros ?? [])),
+  );
+  return base === undefined || own === undefined ? undefined : base / own;
 }
 
 /** The cells that one of our own targets failed: these make the run fail. */

@@ -17,14 +17,26 @@ export interface Running {
   version: string | undefined;
   /** CPU seconds, user and system, that the server and its ended children have used; undefined where /proc is not. */
   cpuSeconds(): number | undefined;
+  /** Sends the target's own process a signal. */
+  signal(name: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  /** Options for node itself. */
+  nodeOptions?: readonly string[];
+  /** Environment variables besides our own. */
+  environment?: Readonly<Record<string, string>>;
+}
+
 /** Starts the target and waits until it takes connections. Throws an Error that says why it does not. */
-export async function startTarget(target: Target, nodeOptions: readonly string[] = []): Promise<Running> {
+export async function startTarget(target: Target, options: StartOptions = {}): Promise<Running> {
   const script = fileURLToPath(new URL(`targets/${target.script}`, import.meta.url));
   // stdin is a pipe that we never write to: its end tells the target that the bench is gone.
-  const child = spawn(process.execPath, [...nodeOptions, script], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), script], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, ...options.environment },
+  });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors = (errors + text).slice(-4_000);
@@ -38,6 +50,7 @@ export async function startTarget(target: Target, nodeOptions: readonly string[]
       port: announcement.port,
       version: announcement.version,
       cpuSeconds: () => (pid === undefined ? undefined : cpuSeconds(pid)),
+      signal: (name) => void child.kill(name),
       stop: () => end(child),
     };
   } catch (cause) {
