@@ -7,8 +7,13 @@ export type Mode = "simple" | "extended" | "prepared";
 
 export const modes: readonly Mode[] = ["simple", "extended", "prepared"];
 
+/** `codec` and `session` are micro-benchmarks in a process of their own, scripts of that name. */
+export type Part = "codec" | "session" | "pgbench";
+
+const allParts: readonly Part[] = ["codec", "session", "pgbench"];
+
 export interface Options {
-  parts: readonly ("codec" | "pgbench")[];
+  parts: readonly Part[];
   /** Seconds of each single pgbench run. */
   seconds: number;
   /** How often the whole grid is repeated; the table shows medians over these. */
@@ -22,9 +27,9 @@ export interface Options {
   json: string | undefined;
 }
 
-export const usage = `usage: node bench/run.ts [codec] [pgbench] [options]
+export const usage = `usage: node bench/run.ts [codec] [session] [pgbench] [options]
 
-With no part named, both run.
+With no part named, all run.
 
   --seconds N       seconds of each pgbench run (2)
   --rounds N        interleaved repetitions, the table shows their median (3)
@@ -52,9 +57,9 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const parts = positionals.length === 0 ? ["codec", "pgbench"] : positionals;
+  const parts = positionals.length === 0 ? allParts : positionals;
   return {
-    parts: parts.map((part) => oneOf("part", part, ["codec", "pgbench"] as const)),
+    parts: parts.map((part) => oneOf("part", part, allParts)),
     seconds: count("--seconds", values.seconds),
     rounds: count("--rounds", values.rounds),
     clients: list(values.clients).map((text) => count("--clients", text)),

@@ -1,5 +1,6 @@
 // Where a target spends its time: warms it up, runs one pgbench load with the CPU profiler on, and prints the functions
-// with the most self time. `node bench/profile.ts [mode] [clients] [seconds] [target]`
+// with the most self time. `node bench/profile.ts [mode] [clients] [seconds] [target]`, or, for a profile that is there
+// already, `node bench/profile.ts file.cpuprofile`.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -55,14 +56,19 @@ function groupOf({ name, place }: SelfTime): string {
   return "native: system calls, the engine";
 }
 
-function print(times: readonly SelfTime[], transactions: number): void {
+/** Without a number of transactions, the share alone. */
+function print(times: readonly SelfTime[], transactions?: number): void {
   const all = times.reduce((sum, { micros }) => sum + micros, 0);
   const busy = all - (times.find(({ name }) => name === "(idle)")?.micros ?? 0);
   const groups = new Map<string, number>();
   for (const time of times) groups.set(groupOf(time), (groups.get(groupOf(time)) ?? 0) + time.micros);
   groups.delete("idle");
-  const line = (label: string, micros: number): string =>
-    `${((100 * micros) / busy).toFixed(1).padStart(5)} %  ${(micros / transactions).toFixed(3).padStart(7)} us/tx  ${label}`;
+  const line = (label: string, micros: number): string => {
+    const share = `${((100 * micros) / busy).toFixed(1).padStart(5)} %`;
+    return transactions === undefined
+      ? `${share}  ${label}`
+      : `${share}  ${(micros / transactions).toFixed(3).padStart(7)} us/tx  ${label}`;
+  };
   console.log("\nby part, of the time not idle");
   for (const [group, micros] of [...groups].sort((a, b) => b[1] - a[1])) console.log(line(group, micros));
   console.log("\nby function, self time");
@@ -72,6 +78,10 @@ function print(times: readonly SelfTime[], transactions: number): void {
 }
 
 async function main(): Promise<void> {
+  if (process.argv[2]?.endsWith(".cpuprofile")) {
+    print(selfTimes(JSON.parse(readFileSync(process.argv[2], "utf8")) as CpuProfile));
+    return;
+  }
   const [modeName = "extended", clients = "32", seconds = "3", targetName = constant] = process.argv.slice(2);
   const mode = modes.find((candidate) => candidate === modeName);
   const target = targets.find(({ name }) => name === targetName);

@@ -1,8 +1,9 @@
-// `npm run bench`: the codec's micro-benchmarks, then pgbench against edgewire and its neighbours. See README.md.
+// `npm run bench`: micro-benchmarks of the codec and the session, then pgbench against edgewire and its neighbours. See
+// README.md.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,8 +13,8 @@ import { measure } from "./rounds.ts";
 import { ownFailures, renderTables } from "./table.ts";
 import { control, type Target, targets } from "./targets.ts";
 
-/** The codec part is a matter of seconds; past this it hangs. */
-const codecLimit = 300_000;
+/** The micro-benchmarks are a matter of seconds; past this they hang. */
+const microLimit = 300_000;
 
 async function main(): Promise<number> {
   let options: Options | undefined;
@@ -33,7 +34,9 @@ async function main(): Promise<number> {
     `node ${process.versions.node}, ${availableParallelism()} x ${cpus()[0]?.model.trim() ?? "unknown CPU"}`,
   );
   let failures = 0;
-  if (options.parts.includes("codec")) failures += (await codec()) ? 0 : 1;
+  for (const part of ["codec", "session"] as const) {
+    if (options.parts.includes(part)) failures += (await micro(part)) ? 0 : 1;
+  }
   if (options.parts.includes("pgbench")) failures += (await pgbench(options, chosen)) ? 0 : 1;
   return failures === 0 ? 0 : 1;
 }
@@ -45,16 +48,12 @@ function chooseTargets(names: readonly string[] | undefined): Target[] {
   return targets.filter(({ name }) => name === control || names.includes(name));
 }
 
-async function codec(): Promise<boolean> {
-  const script = fileURLToPath(new URL("codec.ts", import.meta.url));
-  if (!existsSync(script)) {
-    console.log("\ncodec: bench/codec.ts is not there, skipped");
-    return true;
-  }
-  console.log("\ncodec");
-  const child = spawn(process.execPath, [script], { stdio: "inherit", timeout: codecLimit });
+async function micro(part: "codec" | "session"): Promise<boolean> {
+  console.log(`\n${part}`);
+  const script = fileURLToPath(new URL(`${part}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [script], { stdio: "inherit", timeout: microLimit });
   const [code] = (await once(child, "exit")) as [number | null];
-  if (code !== 0) console.log(`codec: failed (${code ?? "took too long"})`);
+  if (code !== 0) console.log(`${part}: failed (${code ?? `it took more than ${microLimit / 1_000} s`})`);
   return code === 0;
 }
 

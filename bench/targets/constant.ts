@@ -2,17 +2,8 @@
 
 import { listen } from "../../adapters/node/listen.ts";
 import { trustAuthSource } from "../../src/auth/source.ts";
-import type { Description, RowsResult, Upstream } from "../../src/session/mod.ts";
 import { announce, endWhenTold } from "./announce.ts";
-
-const int4 = 23;
-const columns = [{ name: "?column?", typeOid: int4 }];
-const result: RowsResult = { type: "rows", columns, rows: [["1"]] };
-const description: Description = { parameterTypes: [], columns };
-
-const constantUpstream: Upstream = {
-  connect: () => ({ query: () => result, describe: () => description }),
-};
+import { constantUpstream } from "./constant-upstream.ts";
 
 endWhenTold();
 const listener = await listen({ auth: trustAuthSource(), upstream: () => constantUpstream }, { port: 0 });
