@@ -72,15 +72,21 @@ function passwordBytes(body: Uint8Array): Uint8Array {
   return body.subarray(0, -1);
 }
 
-/** Reads SASLInitialResponse: a mechanism and the client's first message, null when it sends that later. */
-function initialResponse(body: Uint8Array): { mechanism: string; data: Uint8Array | null } {
+/** Reads SASLInitialResponse: one of the mechanisms and the client's first message, null when it sends that later. */
+function initialResponse(
+  body: Uint8Array,
+  mechanisms: readonly string[],
+): { mechanism: string; data: Uint8Array | null } {
   const end = body.indexOf(0);
   if (end < 0) throw fatal(sqlstate.protocolViolation, "invalid string in message");
+  const mechanism = bytesToMessage(body.subarray(0, end));
+  if (!mechanisms.includes(mechanism)) {
+    throw fatal(sqlstate.protocolViolation, "client selected an invalid SASL authentication mechanism");
+  }
   const reader = new Reader(body.subarray(end + 1));
-  const length = reader.int32();
-  const data = length === -1 ? null : reader.bytes(length);
+  const data = reader.sized();
   reader.end();
-  return { mechanism: bytesToMessage(body.subarray(0, end)), data };
+  return { mechanism, data };
 }
 
 class Exchange implements ServerExchange {
@@ -215,10 +221,7 @@ class Exchange implements ServerExchange {
     // In the order of preference.
     const mechanisms = endPoint ? [scramSha256Plus, scramSha256] : [scramSha256];
     return this.#ask({ type: "AuthenticationSASL", mechanisms }, "SASLInitialResponse", async (body) => {
-      const { mechanism, data } = initialResponse(body);
-      if (!mechanisms.includes(mechanism)) {
-        throw fatal(sqlstate.protocolViolation, "client selected an invalid SASL authentication mechanism");
-      }
+      const { mechanism, data } = initialResponse(body, mechanisms);
       const scram = await this.#scram(verifier, mechanism === scramSha256Plus, endPoint);
       if (data !== null) return scram(data);
       // RFC 4422's initial response is optional: an empty challenge asks for it.

@@ -45,7 +45,9 @@ export interface Algorithm {
   pss?: boolean;
 }
 
-const rsa = () => generateKeyPairSync("rsa", { modulusLength: 2048 });
+/** One for all: making an RSA key takes a good part of a second. */
+const rsaKeys = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const rsa = () => rsaKeys;
 const ecdsa = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 
 /** RSASSA-PSS-params with a hash function, its mask function and a salt of its length. */

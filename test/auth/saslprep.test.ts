@@ -137,9 +137,9 @@ describe("preparePassword", () => {
   test("of text and of its bytes are the same, whatever the text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 30 }), (text) => {
-        expect(preparePassword(new TextEncoder().encode(text))).toEqual(preparePassword(text));
+        expect(preparePassword(new TextEncoder().encode(text)).join()).toBe(preparePassword(text).join());
       }),
-      { seed: 4013, numRuns: 2000 },
+      { seed: 4013, numRuns: 500 },
     );
   });
 });
@@ -170,6 +170,6 @@ test("saslprep is stable: a normal form that is not refused is its own", () => {
       const twice = saslprep(once);
       if (twice !== undefined) expect(twice).toBe(once);
     }),
-    { seed: 3454, numRuns: 20_000 },
+    { seed: 3454, numRuns: 5000 },
   );
 });

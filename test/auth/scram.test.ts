@@ -54,3 +54,13 @@ test("base64 is padded and strict", () => {
     expect(decodeBase64(text)).toBeUndefined();
   }
 });
+
+test("a doomed exchange fails even with the right proof", async () => {
+  const salt = decodeBase64("W22ZaJ0SNY7soEsUEjb6gQ==") as Uint8Array;
+  const verifier = parseVerifier(await scramVerifier("pencil", { salt }));
+  if (verifier.type !== "scram-sha-256") throw new Error(verifier.type);
+  const nonce = () => "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+  const server = new ScramServer({ verifier, doomed: true, plus: false, endPoint: undefined, nonce });
+  expect(bytesToMessage(server.first(messageToBytes(clientFirst)))).toBe(serverFirst);
+  expect(await server.final(messageToBytes(clientFinal))).toBeUndefined();
+});
