@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { Session, type SessionOptions } from "../../src/session/mod.ts";
+import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
 import type { TlsServer } from "./tls.ts";
 import { SocketTransport } from "./transport.ts";
 
@@ -45,7 +46,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
     const transport = new SocketTransport(socket, options.tls);
     const accepted = new Session(transport, {
       ...session,
-      ...(sessions.size >= maxConnections && { full: true }),
+      ...(sessions.size >= maxConnections && { refuse: tooManyClients() }),
     });
     sessions.add(accepted);
     accepted.closed.then(() => sessions.delete(accepted));
@@ -70,6 +71,10 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
       clearTimeout(timer);
     },
   };
+}
+
+function tooManyClients(): PgError {
+  return fatal(sqlstate.tooManyConnections, "sorry, too many clients already");
 }
 
 function started(server: Server, options: ListenOptions): Promise<void> {

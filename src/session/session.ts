@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly limits?: Partial<SessionLimits> | undefined;
   /** Gets each message in the format of libpq's PQtrace; passwords are not in it. */
   readonly trace?: TraceLine | undefined;
+  /** Answers the StartupMessage with this error: a server that is full. CancelRequests are still served. */
+  readonly refuse?: PgError | undefined;
   /** Sees every error before it is sent, to log it or to replace it. */
   readonly onError?: ((error: PgError, cause: unknown) => PgError | undefined) | undefined;
 }
@@ -73,6 +75,7 @@ export class Session {
       output: this.#output,
       transport,
       auth: options.auth,
+      refuse: options.refuse,
       cancel: (processId, secretKey) => options.cancels?.cancel(processId, secretKey),
       authenticated: (login, version) => this.#connect(login, version),
       end: () => this.#end(),

@@ -6,7 +6,7 @@
 import { type AuthStep, type ServerExchange, serverExchange } from "../auth/server.ts";
 import type { AuthSource, Login, TlsInfo } from "../auth/source.ts";
 import { constantFrames, encodeBackend, frontendCodes, type PasswordKind } from "../wire/mod.ts";
-import { fatal } from "../wire/error.ts";
+import { fatal, type PgError } from "../wire/error.ts";
 import type { Frame, Framer } from "../wire/framer.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeStartup, major, minor, protocol32, type StartupPacket } from "../wire/startup.ts";
@@ -22,6 +22,7 @@ export interface StartupHost {
   readonly output: Output;
   readonly transport: Transport;
   readonly auth: AuthSource;
+  readonly refuse: PgError | undefined;
   cancel(processId: number, secretKey: Uint8Array): void | Promise<void>;
   /** The client proved itself: go on with the upstream. */
   authenticated(login: Login, version: number): void | Promise<void>;
@@ -146,6 +147,7 @@ export class StartupPhase implements Phase {
       ...(transport.address !== undefined && { address: transport.address }),
     };
     this.#host.framer.startup = false;
+    if (this.#host.refuse) throw this.#host.refuse;
     this.#exchange = serverExchange(auth, this.#login);
     return this.#exchange.start().then((step) => this.#advance(step));
   }

@@ -30,8 +30,13 @@ const surrogateEscape = /u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|/y;
  * as \x or octal escapes do not make UTF-8.
  */
 export function resolveBackslashes(sql: string, segments: readonly number[]): string {
+  const pieces = readBackslashes(sql, segments);
+  return pieces.some((piece) => typeof piece === "number") ? textOfPieces(pieces) : pieces.join("");
+}
+
+/** The text of the segments, and each byte that is written as an escape. Throws all but 22021: the bytes come last. */
+export function readBackslashes(sql: string, segments: readonly number[]): (string | number)[] {
   const pieces: (string | number)[] = [];
-  let bytes = false;
   let high = 0;
   for (let segment = 0; segment < segments.length; segment += 2) {
     const to = segments[segment + 1]!;
@@ -50,11 +55,9 @@ export function resolveBackslashes(sql: string, segments: readonly number[]): st
         pieces.push(sql.slice(from, at));
       } else if (matches(octal, sql, at + 1)) {
         pieces.push(Number.parseInt(sql.slice(at + 1, octal.lastIndex), 8) & 0xff);
-        bytes = true;
         at = octal.lastIndex;
       } else if (matches(hexadecimal, sql, at + 1)) {
         pieces.push(Number.parseInt(sql.slice(at + 2, hexadecimal.lastIndex), 16));
-        bytes = true;
         at = hexadecimal.lastIndex;
       } else if (marker === "u" || marker === "U") {
         if (!matches(unicode, sql, at + 1)) throw invalidBackslash(sql, at);
@@ -77,7 +80,7 @@ export function resolveBackslashes(sql: string, segments: readonly number[]): st
     // A pair may not be split over a continuation: the closing quote is what is near.
     if (high !== 0) throw unpaired(sql, to, to + 1);
   }
-  return bytes ? textOfPieces(pieces) : pieces.join("");
+  return pieces;
 }
 
 function matches(pattern: RegExp, sql: string, at: number): boolean {
@@ -133,10 +136,10 @@ const fourDigits = /[0-9A-Fa-f]{4}/y;
 const sixDigits = /\+[0-9A-Fa-f]{6}/y;
 
 /**
- * The value of a U&'' constant or U&"" identifier whose doubled quotes are resolved already. `position` is the
- * character position where the token begins, for errors; they point into it as PostgreSQL's do.
+ * The value of a U&'' constant or U&"" identifier whose doubled quotes are resolved already. `position` gives
+ * the character position where the token begins, for errors; they point into it as PostgreSQL's do.
  */
-export function resolveUnicodeEscapes(body: string, escapeCharacter: string, position: number): string {
+export function resolveUnicodeEscapes(body: string, escapeCharacter: string, position: () => number): string {
   if (!body.includes(escapeCharacter)) return body;
   let text = "";
   let high = 0;
@@ -167,11 +170,11 @@ export function resolveUnicodeEscapes(body: string, escapeCharacter: string, pos
   return text;
 }
 
-function invalidUnicode(what: string, body: string, at: number, position: number): PgError {
+function invalidUnicode(what: string, body: string, at: number, position: () => number): PgError {
   return new PgError(sqlstate.syntaxError, `invalid Unicode ${what}`, {
     ...(what === "escape" ? { hint: "Unicode escapes must be \\XXXX or \\+XXXXXX." } : {}),
     // Past U&' of the token.
-    position: position + 2 + characterPosition(body, at),
+    position: position() + 2 + characterPosition(body, at),
   });
 }
 

@@ -4,16 +4,8 @@
 
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import {
-  continuation,
-  endOfWord,
-  isDigit,
-  isOperator,
-  isWordPart,
-  isWordStart,
-  skipBlanks,
-} from "./characters.ts";
-import { isEscapeCharacter, resolveBackslashes, resolveUnicodeEscapes } from "./escapes.ts";
+import { continuation, endOfWord, isDigit, isOperator, isWordStart, skipBlanks } from "./characters.ts";
+import { isEscapeCharacter, readBackslashes, resolveBackslashes, resolveUnicodeEscapes } from "./escapes.ts";
 import { characterPosition, lexicalError } from "./lexical-error.ts";
 import { foldCase, truncateName } from "./names.ts";
 import { endOfNumber, numberValue } from "./numbers.ts";
@@ -89,9 +81,8 @@ const maximumOperator = 63;
 const maximumParameter = 2147483647;
 
 const dollarDelimiter = /\$(?:[A-Za-z_\x80-\uffff][A-Za-z0-9_\x80-\uffff]*)?\$/y;
-const uescape = /uescape/iy;
 /** Only an operator with one of these may end in + or -, so that `2*-1` is two operators. */
-const freeOperator = /[~!@#^&|`?%]/;
+const freeOperators = "~!@#^&|`?%";
 
 /** A cursor over the tokens that makes no objects: `type`, `start` and `end` are those of the current token. */
 export class Lexer {
@@ -103,11 +94,17 @@ export class Lexer {
   #form: Form = "text";
   /** Pairs of indexes: what is between the quotes of a string and of its continuations. */
   #segments: number[] = [];
+  /** Of the run of operator characters seen last: its end, its last character that is not + or -, its last free one. */
+  #runEnd = 0;
+  #lastBound = -1;
+  #lastFree = -1;
   /** The value, where it had to be found to know whether the token is valid. */
   #resolved = "";
 
-  constructor(sql: string, options?: LexerOptions) {
+  /** Begins at the index `from`, which must not be inside of a token. */
+  constructor(sql: string, options?: LexerOptions, from = 0) {
     this.sql = sql;
+    this.end = from;
     this.#standardStrings = options?.standardConformingStrings ?? true;
   }
 
@@ -115,7 +112,6 @@ export class Lexer {
   next(): boolean {
     if (!this.#scan()) return false;
     if (this.#form === "unicode") this.#resolveUnicode();
-    else if (this.#form === "escaped") this.#resolved = resolveBackslashes(this.sql, this.#segments);
     return true;
   }
 
@@ -194,12 +190,12 @@ export class Lexer {
     else this.#found("word", "word", endOfWord(sql, start + 1));
   }
 
-  /** `opening` is the index of the quote. A form of "escaped" or "doubled" becomes "plain" if it has no use for it. */
+  /** `opening` is the index of the quote. */
   #string(opening: number, form: "doubled" | "escaped" | "unicode"): void {
     const { sql } = this;
     if (form === "unicode" && !this.#standardStrings) throw unsafeUnicode(sql, this.start);
     const segments: number[] = [];
-    let special = false;
+    let doubled = false;
     let from = opening + 1;
     let end = 0;
     do {
@@ -208,11 +204,11 @@ export class Lexer {
         at = form === "escaped" ? endOfEscaped(sql, at) : sql.indexOf("'", at);
         if (at < 0) {
           // An escape that is wrong is found before the end that is missing.
-          if (form === "escaped") resolveBackslashes(sql, [...segments, from, sql.length]);
+          if (form === "escaped") readBackslashes(sql, [...segments, from, sql.length]);
           throw lexicalError(sql, this.start, sql.length, "unterminated quoted string");
         }
         if (sql.charCodeAt(at + 1) !== quote) break;
-        special = true;
+        doubled = true;
         at += 2;
       }
       segments.push(from, at);
@@ -220,12 +216,8 @@ export class Lexer {
       from = continuation(sql, end);
     } while (from > 0);
     this.#segments = segments;
-    if (form === "escaped" && !special) {
-      for (let at = 0; at < segments.length && !special; at += 2) {
-        special = sql.slice(segments[at], segments[at + 1]).includes("\\");
-      }
-    }
-    this.#found("string", special || form === "unicode" ? form : "plain", end);
+    if (form === "escaped") this.#resolved = resolveBackslashes(sql, segments);
+    this.#found("string", form === "doubled" && !doubled ? "plain" : form, end);
   }
 
   #bitString(opening: number): void {
@@ -295,23 +287,36 @@ export class Lexer {
   }
 
   #operator(start: number): void {
+    if (start >= this.#runEnd) this.#operatorRun(start);
+    let end = this.#runEnd;
+    const last = this.sql.charCodeAt(end - 1);
+    if ((last === plus || last === dash) && this.#lastFree < start)
+      end = Math.max(start, this.#lastBound) + 1;
+    if (end - start > maximumOperator) throw lexicalError(this.sql, start, end, "operator too long");
+    this.#found("operator", "text", end);
+  }
+
+  /** Looks at a run of operator characters once: `+-+-+-` is as many operators, each with the rest of the run to see. */
+  #operatorRun(start: number): void {
     const { sql } = this;
-    let end = start + 1;
+    this.#lastBound = -1;
+    this.#lastFree = -1;
+    let at = start;
     for (;;) {
-      const code = sql.charCodeAt(end);
+      const code = sql.charCodeAt(at);
       if (!isOperator(code)) break;
-      const next = sql.charCodeAt(end + 1);
+      const next = sql.charCodeAt(at + 1);
       // A comment ends the operator.
       if ((code === dash && next === dash) || (code === slash && next === star)) break;
-      end++;
+      if (code !== plus && code !== dash) this.#lastBound = at;
+      if (freeOperators.includes(sql.charAt(at))) this.#lastFree = at;
+      at++;
     }
-    let last = sql.charCodeAt(end - 1);
-    if (end > start + 1 && (last === plus || last === dash) && !freeOperator.test(sql.slice(start, end))) {
-      do last = sql.charCodeAt(--end - 1);
-      while (end > start + 1 && (last === plus || last === dash));
-    }
-    if (end - start > maximumOperator) throw lexicalError(sql, start, end, "operator too long");
-    this.#found("operator", "text", end);
+    this.#runEnd = at;
+  }
+
+  #isUescape(): boolean {
+    return this.type === "word" && this.value === "uescape";
   }
 
   /** Resolves a U& token; a UESCAPE clause after it becomes part of the token. */
@@ -322,14 +327,12 @@ export class Lexer {
     const body = this.#body().replaceAll(doubled, doubled.charAt(0));
     let end = this.end;
     let escapeCharacter = "\\";
-    uescape.lastIndex = skipBlanks(sql, end);
-    if (uescape.test(sql) && !isWordPart(sql.charCodeAt(uescape.lastIndex))) {
-      this.end = uescape.lastIndex;
+    // The next token comes first, as in PostgreSQL, whose parser looks ahead for the UESCAPE: its errors win.
+    if (this.#scan() && this.#isUescape()) {
       const found = this.#scan();
       if (!found || this.type !== "string" || this.#form === "unicode") {
         throw lexicalError(sql, this.start, this.end, "UESCAPE must be followed by a simple string literal");
       }
-      if (this.#form === "escaped") this.#resolved = resolveBackslashes(sql, this.#segments);
       escapeCharacter = this.value;
       if (!isEscapeCharacter(escapeCharacter)) {
         throw lexicalError(sql, this.start, this.end, "invalid Unicode escape character");
@@ -339,7 +342,7 @@ export class Lexer {
     this.start = start;
     this.#segments = segments;
     this.#found(type, "unicode", end);
-    this.#resolved = resolveUnicodeEscapes(body, escapeCharacter, characterPosition(sql, start));
+    this.#resolved = resolveUnicodeEscapes(body, escapeCharacter, () => characterPosition(sql, start));
   }
 }
 

@@ -4,6 +4,12 @@
 import { Lexer, type LexerOptions } from "./lexer.ts";
 import type { OtherStatement } from "./statement.ts";
 
+const openParenthesis = 0x28;
+const closeParenthesis = 0x29;
+const comma = 0x2c;
+const dot = 0x2e;
+const semicolon = 0x3b;
+
 /** Words between CREATE and the kind of object. */
 const createModifiers: ReadonlySet<string> = new Set(
   "or replace global local temp temporary unlogged unique recursive trusted procedural default constraint".split(
@@ -60,7 +66,7 @@ export function classifyOther(
     case "select":
       // Most queries have no INTO anywhere, which is cheaper to see than their tokens.
       if (!/into/i.test(text)) return rows("SELECT");
-      return classifySelect(outerWords(lexerAt(text, start, options)));
+      return classifySelect(outerWords(new Lexer(text, options, start)));
     case "values":
     case "table":
       return rows("SELECT");
@@ -70,23 +76,23 @@ export function classifyOther(
     case "merge":
       return change(
         verb,
-        /returning/i.test(text) && hasWord(outerWords(lexerAt(text, start, options)), "returning"),
+        /returning/i.test(text) && hasWord(outerWords(new Lexer(text, options, start)), "returning"),
       );
     case "with":
-      return classifyWith(lexerAt(text, start, options));
+      return classifyWith(new Lexer(text, options, start));
     case "":
-      return text.charAt(start) === "(" ? classifyParentheses(lexerAt(text, start, options)) : unknown("");
+      return text.charAt(start) === "(" ? classifyParentheses(text, start, options) : unknown("");
     case "explain":
       return { type: "other", verb: "EXPLAIN", returnsRows: true, countsRows: false };
     case "create":
-      return classifyCreate(lexerAt(text, start, options));
+      return classifyCreate(new Lexer(text, options, start));
     case "alter":
     case "drop":
-      return noRows(objectTag(verb, outerWords(lexerAt(text, start, options))));
+      return noRows(objectTag(verb, outerWords(new Lexer(text, options, start))));
     case "grant":
     case "revoke":
       return noRows(
-        verb.toUpperCase() + (grantsRole(outerWords(lexerAt(text, start, options))) ? " ROLE" : ""),
+        verb.toUpperCase() + (grantsRole(outerWords(new Lexer(text, options, start))) ? " ROLE" : ""),
       );
     default: {
       const tag = tags.get(verb) ?? verb.toUpperCase();
@@ -111,28 +117,22 @@ function unknown(verb: string): OtherStatement {
   return { type: "other", verb, returnsRows: undefined, countsRows: false };
 }
 
-function lexerAt(text: string, start: number, options: LexerOptions | undefined): Lexer {
-  const lexer = new Lexer(text, options);
-  lexer.end = start;
-  return lexer;
-}
-
 /**
  * The words outside of parentheses, up to the end. A word behind a dot or AS is a label, whatever it is; `(` stands for
- * all that is in parentheses, and every other token is "".
+ * all that is in parentheses, and every other token is "", but for semicolons, which are none.
  */
 function* outerWords(lexer: Lexer): Generator<string> {
   let depth = 0;
   let label = false;
   while (lexer.next()) {
     const code = lexer.punctuation;
-    if (code === 0x29) depth--;
-    if (depth === 0 && code !== 0x29) {
+    if (code === closeParenthesis) depth--;
+    if (depth === 0 && code !== closeParenthesis && code !== semicolon) {
       const word = lexer.type === "word" ? lexer.value : "";
-      yield code === 0x28 ? "(" : code === 0x2c ? "," : label ? "" : word;
-      label = code === 0x2e || (word === "as" && !label);
+      yield code === openParenthesis ? "(" : code === comma ? "," : label ? "" : word;
+      label = code === dot || (word === "as" && !label);
     }
-    if (code === 0x28) depth++;
+    if (code === openParenthesis) depth++;
   }
 }
 
@@ -146,13 +146,13 @@ function classifySelect(words: Iterable<string>): OtherStatement {
 }
 
 /** A query that begins with parentheses: its INTO is in the innermost ones. */
-function classifyParentheses(lexer: Lexer): OtherStatement {
-  let start = 0;
-  while (lexer.next() && lexer.punctuation === 0x28) start = lexer.end;
+function classifyParentheses(text: string, from: number, options: LexerOptions | undefined): OtherStatement {
+  const lexer = new Lexer(text, options, from);
+  let start = from;
+  while (lexer.next() && lexer.punctuation === openParenthesis) start = lexer.end;
   const verb = lexer.type === "word" ? lexer.value : "";
-  lexer.end = start;
-  if (verb === "with") return classifyWith(lexer);
-  return verb === "select" ? classifySelect(outerWords(lexer)) : rows("SELECT");
+  if (verb === "with") return classifyWith(new Lexer(text, options, start));
+  return verb === "select" ? classifySelect(outerWords(new Lexer(text, options, start))) : rows("SELECT");
 }
 
 /** Finds the statement behind the common table expressions: WITH name [(...)] AS [...] (...) [SEARCH] [CYCLE], ... */

@@ -115,8 +115,9 @@ function fetchReach(cursor: TokenCursor): Reach | undefined {
   if (word === "absolute" || word === "relative") {
     cursor.skip();
     const count = cursor.integer();
-    // Without its number there is no name left to find.
-    return { direction: word, count: count ?? (cursor.rest(), 0) };
+    // The number is required: with nothing left, no name is found.
+    if (count === undefined) cursor.rest();
+    return { direction: word, count: count ?? 0 };
   }
   if (word === "forward" || word === "backward") {
     cursor.skip();

@@ -122,7 +122,8 @@ function readPassword(reader: Reader, kind: PasswordKind): FrontendMessage {
 /** The whole body must be one string: PostgreSQL has a text of its own for one that is not. */
 function readPasswordText(reader: Reader): string {
   const body = reader.rest();
-  if (body.indexOf(0) !== body.length - 1) throw protocolError("invalid password packet size");
+  if (body.length === 0 || body.indexOf(0) !== body.length - 1)
+    throw protocolError("invalid password packet size");
   return new Reader(body).cstring();
 }
 

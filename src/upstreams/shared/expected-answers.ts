@@ -9,12 +9,13 @@ interface Expected {
   /** Undefined: the client's own. */
   readonly inserted: boolean;
   readonly then: (() => void) | undefined;
+  readonly dropped: (() => void) | undefined;
   /** Number of the ReadyForQuery that ends the message's segment. */
   readonly segment: number;
 }
 
 export class ExpectedAnswers {
-  #queue: Expected[] = [];
+  readonly #queue: Expected[] = [];
   /** Segments (up to Sync, Query or FunctionCall) sent, and answered with ReadyForQuery. */
   #sent = 0;
   #answered = 0;
@@ -25,9 +26,9 @@ export class ExpectedAnswers {
     return this.#sent - this.#answered;
   }
 
-  /** A Parse or Close was sent. */
-  add(answer: Inserted, then?: () => void): void {
-    this.#queue.push({ answer, inserted: then === undefined, then, segment: this.#sent });
+  /** A Parse or Close was sent; without `then` it is the gateway's own. `dropped`: an error came instead of its answer. */
+  add(answer: Inserted, then?: () => void, dropped?: () => void): void {
+    this.#queue.push({ answer, inserted: then === undefined, then, dropped, segment: this.#sent });
   }
 
   /** A message was sent that is answered with ReadyForQuery. `swallow`: it was the gateway's. */
@@ -59,6 +60,7 @@ export class ExpectedAnswers {
 
   #dropSegment(): void {
     const at = this.#queue.findIndex(({ segment }) => segment > this.#answered);
-    if (at !== 0) this.#queue = at < 0 ? [] : this.#queue.slice(at);
+    if (at === 0) return;
+    for (const { dropped } of this.#queue.splice(0, at < 0 ? this.#queue.length : at)) dropped?.();
   }
 }

@@ -301,7 +301,12 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         if (namesStatements.test(query)) this.statements.summonAll(writer, inserted);
         this.#statementTexts.set(name, query);
         const parsed = parsedStatement(name, query, parameterTypes);
-        this.#expected.add("ParseComplete", () => this.statements.parsed(parsed));
+        this.statements.parsing(name);
+        this.#expected.add(
+          "ParseComplete",
+          () => this.statements.parsed(parsed),
+          () => this.statements.notParsed(name),
+        );
         return;
       }
       case "Bind":

@@ -28,6 +28,8 @@ export type Inserted = "ParseComplete" | "CloseComplete";
 export class ClientStatements {
   readonly #own: Map<string, ParsedStatement> = new Map();
   readonly #resident: ResidentStatements;
+  /** Names whose Parse was sent and not answered: what the backend will hold is on its way. */
+  readonly #parsing: Map<string, number> = new Map();
 
   constructor(resident: ResidentStatements) {
     this.#resident = resident;
@@ -43,6 +45,7 @@ export class ClientStatements {
 
   /** Before Bind, Describe or Close: makes the backend's statement of that name the client's own, or none. */
   summon(name: string, writer: Writer, inserted: (answer: Inserted) => void): void {
+    if (this.#parsing.has(name)) return;
     const own = this.#own.get(name);
     const resident = this.#resident.get(name);
     if (own?.key === resident) return;
@@ -70,8 +73,21 @@ export class ClientStatements {
     }
   }
 
+  /** Parse was sent. */
+  parsing(name: string): void {
+    this.#parsing.set(name, (this.#parsing.get(name) ?? 0) + 1);
+  }
+
+  /** The Parse failed, or was passed over after an error. */
+  notParsed(name: string): void {
+    const left = (this.#parsing.get(name) ?? 1) - 1;
+    if (left > 0) this.#parsing.set(name, left);
+    else this.#parsing.delete(name);
+  }
+
   /** ParseComplete came. */
   parsed(statement: ParsedStatement): void {
+    this.notParsed(statement.name);
     this.#own.set(statement.name, statement);
     this.#resident.set(statement.name, statement.key);
   }

@@ -1,0 +1,181 @@
+// The configuration of `edgewire serve`: flags, then the file, then environment variables.
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { AuthMethod } from "../../src/auth/mod.ts";
+import { collect, ConfigError, parseDatabase, parseUser } from "../../src/gateway/mod.ts";
+import type { SessionLimits } from "../../src/session/mod.ts";
+
+export interface ServeConfig {
+  readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+  readonly databases: ReadonlyMap<string, string>;
+  readonly users: ReadonlyMap<string, string>;
+  readonly auth: AuthMethod | undefined;
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
+  readonly maxConnections: number | undefined;
+  readonly limits: Partial<SessionLimits>;
+  readonly trace: boolean;
+}
+
+const single = [
+  "listen",
+  "auth",
+  "tls-cert",
+  "tls-key",
+  "tls-ca",
+  "max-connections",
+  "statement-timeout",
+  "idle-timeout",
+  "idle-in-transaction-timeout",
+] as const;
+type Single = (typeof single)[number];
+
+/** What one source says: the flags, the file, or the environment. */
+interface Source {
+  readonly values: Partial<Record<Single, string>>;
+  readonly databases: readonly (readonly [string, string])[];
+  readonly users: readonly (readonly [string, string])[];
+  readonly trace: boolean | undefined;
+}
+
+const methods: readonly string[] = ["trust", "password", "md5", "scram-sha-256", "cert"];
+
+/** @throws ConfigError, or the parser's own error for an unknown flag. */
+export function readConfig(args: readonly string[], environment: NodeJS.ProcessEnv): ServeConfig {
+  const { source: flags, file } = readFlags(args);
+  const sources = [flags, ...(file === undefined ? [] : [readFile(file)]), readEnvironment(environment)];
+  const value = (name: Single): string | undefined => sources.find((source) => source.values[name])?.values[name];
+  const databases = sources.find((source) => source.databases.length > 0)?.databases;
+  const users = sources.find((source) => source.users.length > 0)?.users ?? [];
+  const auth = value("auth");
+  if (auth !== undefined && !methods.includes(auth)) {
+    throw new ConfigError(`--auth is one of ${methods.join(", ")}, not "${auth}"`);
+  }
+  if (auth !== undefined && auth !== "trust" && auth !== "cert" && users.length === 0) {
+    throw new ConfigError(`--auth ${auth} needs at least one --user name:verifier`);
+  }
+  return {
+    listen: parseListen(value("listen") ?? "127.0.0.1:6432"),
+    databases: collect(databases ?? [["postgres", "pglite:"]], "database"),
+    users: collect(users, "user"),
+    auth: auth as AuthMethod | undefined,
+    tls: tlsFiles(value("tls-cert"), value("tls-key"), value("tls-ca")),
+    maxConnections: number("max-connections", value("max-connections")),
+    limits: {
+      ...timeout("statementTimeout", "statement-timeout", value("statement-timeout")),
+      ...timeout("idleTimeout", "idle-timeout", value("idle-timeout")),
+      ...timeout(
+        "idleInTransactionTimeout",
+        "idle-in-transaction-timeout",
+        value("idle-in-transaction-timeout"),
+      ),
+    },
+    trace: sources.find((source) => source.trace !== undefined)?.trace ?? false,
+  };
+}
+
+function readFlags(args: readonly string[]): { source: Source; file: string | undefined } {
+  const string = { type: "string" } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...(Object.fromEntries(single.map((name) => [name, string])) as Record<Single, typeof string>),
+      database: { type: "string", multiple: true },
+      user: { type: "string", multiple: true },
+      trace: { type: "boolean" },
+      config: { type: "string" },
+    },
+  });
+  const { database = [], user = [], trace, config, ...rest } = values;
+  return {
+    source: {
+      values: rest as Source["values"],
+      databases: database.map(parseDatabase),
+      users: user.map(parseUser),
+      trace,
+    },
+    file: config,
+  };
+}
+
+function readEnvironment(environment: NodeJS.ProcessEnv): Source {
+  const words = (name: string): string[] => environment[name]?.split(/\s+/).filter(Boolean) ?? [];
+  return {
+    values: {},
+    databases: words("EDGEWIRE_DATABASES").map(parseDatabase),
+    users: words("EDGEWIRE_USERS").map(parseUser),
+    trace: undefined,
+  };
+}
+
+function readFile(path: string): Source {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`the configuration ${path} cannot be read: ${(error as Error).message}`);
+  }
+  const config = record(content, path);
+  const values: Partial<Record<Single, string>> = {};
+  for (const [name, value] of Object.entries(config)) {
+    if (name === "databases" || name === "users" || name === "trace") continue;
+    if (!(single as readonly string[]).includes(name)) throw new ConfigError(`${path}: unknown setting "${name}"`);
+    if (typeof value !== "string" && typeof value !== "number") {
+      throw new ConfigError(`${path}: "${name}" must be a string or a number`);
+    }
+    values[name as Single] = String(value);
+  }
+  const { trace } = config;
+  if (trace !== undefined && typeof trace !== "boolean") throw new ConfigError(`${path}: "trace" must be true or false`);
+  return {
+    values,
+    databases: strings(config.databases, `${path}: "databases"`).map(([n, url]) => parseDatabase(`${n}=${url}`)),
+    users: strings(config.users, `${path}: "users"`).map(([name, verifier]) => parseUser(`${name}:${verifier}`)),
+    trace,
+  };
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new ConfigError(`${what} must be a JSON object`);
+}
+
+function strings(value: unknown, what: string): [string, string][] {
+  if (value === undefined) return [];
+  return Object.entries(record(value, what)).map(([name, text]) => {
+    if (typeof text !== "string") throw new ConfigError(`${what}: "${name}" must be a string`);
+    return [name, text];
+  });
+}
+
+function parseListen(text: string): ServeConfig["listen"] {
+  if (text.startsWith("/") || text.startsWith("./")) return { path: text };
+  const match = /^(?:(\[[^\]]+\]|[^:]*):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port > 65_535) {
+    throw new ConfigError(`--listen is host:port, a port, or the path of a Unix socket, not "${text}"`);
+  }
+  return { host: match[1]?.replaceAll(/[[\]]/g, "") || "127.0.0.1", port };
+}
+
+function tlsFiles(cert?: string, key?: string, ca?: string): ServeConfig["tls"] {
+  if (cert === undefined && key === undefined && ca === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new ConfigError("TLS needs both --tls-cert and --tls-key");
+  }
+  return { cert, key, ca };
+}
+
+function number(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) throw new ConfigError(`--${name} is a whole number, not "${text}"`);
+  return Number(text);
+}
+
+function timeout(
+  limit: keyof SessionLimits,
+  name: string,
+  text: string | undefined,
+): Partial<Record<keyof SessionLimits, number>> {
+  const milliseconds = number(name, text);
+  return milliseconds === undefined ? {} : { [limit]: milliseconds };
+}

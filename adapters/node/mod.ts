@@ -1,0 +1,7 @@
+/** edgewire on Node: the TCP server with TLS, the embedded PGlite, and connections to PostgreSQL servers. */
+export { openers } from "./databases.ts";
+export { type Listener, type ListenOptions, listen } from "./listen.ts";
+export { openPglite, type PgliteBackend, type PgliteOptions } from "./pglite.ts";
+export { openPostgres } from "./postgres.ts";
+export { type ServeOptions, serve } from "./serve.ts";
+export { type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";

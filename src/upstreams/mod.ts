@@ -1,0 +1,2 @@
+/** Upstreams: what serves a session's queries. */
+export { type ProtocolBackend, type SharedOptions, sharedUpstream } from "./shared/upstream.ts";
