@@ -1,0 +1,164 @@
+// The thread in which PGlite lives. It posts what it has to say as WorkerMessages and never returns to its event loop
+// between `ready` and `ended`: an idle PostgreSQL waits for input inside MainLoop.run().
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import type { PGlite, PGliteOptions } from "@electric-sql/pglite";
+import {
+  type InterruptAddresses,
+  openChannel,
+  type WorkerInput,
+  type WorkerMessage,
+  word,
+} from "./pglite-channel.ts";
+import { dropCluster, initdbParameters, loadCluster, saveCluster } from "./pglite-cluster.ts";
+import { loadExtensions } from "./pglite-extensions.ts";
+import { LatchSleeper } from "./pglite-latch.ts";
+import { MainLoop, type PostgresModule } from "./pglite-main-loop.ts";
+import { shareWebAssemblyMemory, type WebAssemblyImports } from "./pglite-shared-memory.ts";
+
+const { channel: memory, dataDir, extensions, cacheDir } = workerData as WorkerInput;
+const channel = openChannel(memory);
+const sleeper = new LatchSleeper(channel.control);
+
+/** PostgreSQL's log, of which only the end is kept: it says why the database ended. */
+const lastLines: string[] = [];
+
+function post(message: WorkerMessage): void {
+  parentPort?.postMessage(message);
+}
+
+function logLine(line: string): boolean {
+  lastLines.push(line);
+  if (lastLines.length > 10) lastLines.shift();
+  return false; // not to the console
+}
+
+type ReadClock = (id: number, precision: bigint, out: number) => number;
+
+/** Side modules are given the imports of the main one again: what was replaced in them already. */
+const watched = new WeakSet<ReadClock>();
+
+/** Has the clock tell the sleeper, in every instance that is made from now on. */
+function watchClock(imports: WebAssemblyImports): void {
+  const wasi = imports.wasi_snapshot_preview1;
+  const read = wasi?.clock_time_get as ReadClock | undefined;
+  if (wasi === undefined || typeof read !== "function" || watched.has(read)) return;
+  const readAndTell: ReadClock = (id, precision, out) => {
+    sleeper.clockRead();
+    return read(id, precision, out);
+  };
+  watched.add(readAndTell);
+  wasi.clock_time_get = readAndTell;
+}
+
+/** Where the signal flags are; undefined when this build does not tell, and then nothing can be cancelled. */
+function interruptAddresses(module: PostgresModule): InterruptAddresses | undefined {
+  const { buffer } = module.HEAPU8;
+  const { _QueryCancelPending, _InterruptPending, _MyLatch, _MyProcPid } = module;
+  if (!(buffer instanceof SharedArrayBuffer)) return undefined;
+  if (!_QueryCancelPending || !_InterruptPending || !_MyLatch || !_MyProcPid) return undefined;
+  sleeper.attach(buffer, _MyLatch, _MyProcPid);
+  return {
+    memory: buffer,
+    queryCancelPending: _QueryCancelPending,
+    interruptPending: _InterruptPending,
+    myLatch: _MyLatch,
+  };
+}
+
+function pgliteVersion(): string {
+  // package.json is not among the package's exports, but its main file is, two folders below.
+  const main = createRequire(import.meta.url).resolve("@electric-sql/pglite");
+  const manifest = JSON.parse(readFileSync(join(dirname(main), "..", "package.json"), "utf8")) as {
+    version: string;
+  };
+  return manifest.version;
+}
+
+/** How the database ended, for people. */
+function describe(error: unknown): string {
+  const { name, message, status } = error as { name?: string; message?: string; status?: unknown };
+  const what =
+    name === "ExitStatus"
+      ? `the embedded PostgreSQL ended with status ${status}`
+      : `the embedded PostgreSQL crashed: ${message}`;
+  return lastLines.length > 0 ? `${what}\n${lastLines.join("\n")}` : what;
+}
+
+async function openDatabase(): Promise<PGlite> {
+  shareWebAssemblyMemory(watchClock);
+  const { PGlite } = await import("@electric-sql/pglite");
+  const options: PGliteOptions = {
+    ...(dataDir !== undefined && { dataDir }),
+    extensions: await loadExtensions(extensions),
+    startParams: [
+      // As a server has it: PGlite hides "$user" from the search path, and lets everybody change the system's tables.
+      ...PGlite.defaultStartParams.filter(
+        (parameter, index, all) =>
+          parameter !== "-O" && parameter !== "search_path=public" && all[index + 1] !== "search_path=public",
+      ),
+      // In memory a file is as near as a buffer.
+      ...(dataDir === undefined ? ["-c", "shared_buffers=16MB"] : []),
+    ],
+    initDbStartParams: initdbParameters,
+    onStderr: logLine,
+  };
+  const isNew = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
+  if (!isNew || cacheDir === undefined) return await PGlite.create(options);
+
+  const version = pgliteVersion();
+  const cluster = await loadCluster(cacheDir, version);
+  if (cluster !== undefined) {
+    try {
+      return await PGlite.create({ ...options, loadDataDir: new Blob([cluster]) });
+    } catch (error) {
+      await dropCluster(cacheDir, version);
+      if (dataDir !== undefined) throw error; // the folder is no longer empty
+    }
+  }
+  const db = await PGlite.create(options);
+  if (dataDir === undefined) {
+    await db.exec("CHECKPOINT"); // so that a start with it has nothing to recover
+    const tar = await db.dumpDataDir("none");
+    await saveCluster(cacheDir, version, new Uint8Array(await tar.arrayBuffer()));
+  }
+  return db;
+}
+
+/** @throws when the database ended by itself. */
+async function serve(): Promise<void> {
+  const db = await openDatabase();
+  const module = db.Module as unknown as PostgresModule;
+  if (typeof module._PostgresMainLoopOnce !== "function" || typeof module._pgl_set_rw_cbs !== "function") {
+    throw new Error("this version of PGlite cannot be embedded: its main loop is not exported");
+  }
+  const interrupt = interruptAddresses(module);
+  const loop = new MainLoop({
+    module,
+    longjmpStatus: (db as unknown as { POSTGRES_MAIN_LONGJMP?: number }).POSTGRES_MAIN_LONGJMP ?? 100,
+    channel,
+    wake: () => post({ type: "wake" }),
+    interrupt,
+    canSpin: availableParallelism() > 1,
+  });
+  const parameters = loop.start();
+  post({ type: "ready", parameters, interrupt });
+  loop.run();
+  await db.close();
+}
+
+try {
+  await serve();
+  post({ type: "ended" });
+} catch (error) {
+  const { closing } = word;
+  post(
+    Atomics.load(channel.control, closing) === 1
+      ? { type: "ended" }
+      : { type: "ended", error: describe(error) },
+  );
+}
+process.exit(0); // of this thread only; Emscripten has set the exit code of its last longjmp
