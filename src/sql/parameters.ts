@@ -7,7 +7,7 @@ export function countParameters(sql: string): number {
   if (!sql.includes("$")) return 0;
   let highest = 0;
   for (const { type, value } of tokenize(sql)) {
-    if (type === "parameter") highest = Math.max(highest, Number(value.replace("$", "")));
+    if (type === "parameter") highest = Math.max(highest, Number(value));
   }
   return highest;
 }

@@ -98,8 +98,8 @@ function timeZone(cursor: TokenCursor): string | undefined {
     cursor.skip();
     const precision = cursor.parentheses();
     if (cursor.string() === undefined) return undefined;
-    // No other unit is allowed for a zone, and none behind a precision.
-    if (!precision && !cursor.words("hour to minute")) cursor.words("hour");
+    // No other units are allowed for a zone, and none behind a precision.
+    if (!precision) ["hour to minute", "hour", "minute"].some((units) => cursor.words(units));
     return cursor.textSince(from);
   }
   const token = cursor.peek();

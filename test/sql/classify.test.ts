@@ -113,6 +113,7 @@ const table: Record<string, [sql: string, expected: StatementClass][]> = {
       set("timezone", ["interval '-08:00' hour  to minute"]),
     ],
     ["set time zone interval(2) '1'", set("timezone", ["interval(2) '1'"])],
+    ["set time zone interval '1' minute", set("timezone", ["interval '1' minute"])],
     ["set time zone interval '1' day", refused("SET")],
     ["set time zone", refused("SET")],
     ["set names 'utf8'", set("client_encoding", ["utf8"])],

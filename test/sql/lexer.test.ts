@@ -294,6 +294,7 @@ test.each([
   ["dollars", "$a "],
   ["dollar quotes", "$a$ "],
   ["underscores", "1_"],
+  ["digits", "0"],
   ["escapes", "E'\\x41' "],
 ])("256 kB of %s", (_name, piece) => {
   const sql = piece.repeat(Math.ceil(2 ** 18 / piece.length));
