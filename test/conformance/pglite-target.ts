@@ -13,7 +13,8 @@ import { join, query, sync, type Transcript } from "./transcript.ts";
 export class PgliteTarget implements Target {
   readonly name = "pglite";
   readonly db: PGlite;
-  #reported = new Map<string, string>();
+  /** ParameterStatus values as they were told last. */
+  readonly reported: Map<string, string> = new Map();
 
   private constructor(db: PGlite) {
     this.db = db;
@@ -43,8 +44,8 @@ export class PgliteTarget implements Target {
       at = end;
       if (code !== "S") return bytes;
       const [name = "", value = ""] = new TextDecoder().decode(body).split("\0");
-      if (this.#reported.get(name) === value) return new Uint8Array(0);
-      this.#reported.set(name, value);
+      if (this.reported.get(name) === value) return new Uint8Array(0);
+      this.reported.set(name, value);
       return bytes;
     });
     return join(kept);

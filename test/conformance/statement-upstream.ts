@@ -1,0 +1,266 @@
+/**
+ * PGlite asked for one statement at a time: what a person writes who puts the protocol before a data service, with
+ * PostgreSQL as the service. What the session makes of it can then be held against what PostgreSQL itself answers.
+ */
+import type {
+  Call,
+  ClientContext,
+  CopyInResult,
+  Description,
+  Parameter,
+  Result,
+  Row,
+  SavepointAction,
+  Statement,
+  StatementSession,
+  StatementText,
+  TransactionModes,
+  Upstream,
+} from "../../src/session/mod.ts";
+import {
+  type BackendMessage,
+  decodeBackend,
+  encodeFrontend,
+  type FrontendInput,
+  type FrontendMessage,
+  PgError,
+  Writer,
+} from "../../src/wire/mod.ts";
+import { frames } from "./answer.ts";
+import { PgliteTarget } from "./pglite-target.ts";
+import type { TestUpstream } from "./session-target.ts";
+
+type Message<Type extends BackendMessage["type"]> = Extract<BackendMessage, { type: Type }>;
+
+export class StatementUpstream implements TestUpstream {
+  readonly name = "statement";
+  readonly upstream: Upstream;
+  readonly #pglite: PgliteTarget;
+
+  private constructor(pglite: PgliteTarget) {
+    this.#pglite = pglite;
+    this.upstream = { connect: (client) => new PgliteStatements(pglite, client) };
+  }
+
+  static async start(): Promise<StatementUpstream> {
+    return new StatementUpstream(await PgliteTarget.start());
+  }
+
+  async reset(setup?: string): Promise<void> {
+    await this.#pglite.reset(setup);
+  }
+
+  async close(): Promise<void> {
+    await this.#pglite.close();
+  }
+}
+
+class PgliteStatements implements StatementSession {
+  /** SET and SHOW are PostgreSQL's; its ParameterStatus messages are passed on. */
+  readonly settings = "upstream";
+  readonly #pglite: PgliteTarget;
+  readonly #client: ClientContext;
+
+  constructor(pglite: PgliteTarget, client: ClientContext) {
+    this.#pglite = pglite;
+    this.#client = client;
+  }
+
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#pglite.reported;
+  }
+
+  async query(statement: Statement, call: Call): Promise<Result> {
+    if (isCopyIn(statement.sql)) return this.#copyIn(statement);
+    return this.#result(await this.#send([...execution(statement), { type: "Sync" }]), call);
+  }
+
+  async describe({ sql, parameterTypes }: StatementText): Promise<Description> {
+    const answer = await this.#send([
+      { type: "Parse", statement: "", query: sql, parameterTypes: [...parameterTypes] },
+      { type: "Describe", kind: "S", name: "" },
+      { type: "Sync" },
+    ]);
+    this.#passOn(answer);
+    throwError(answer);
+    const parameters = find(answer, "ParameterDescription")?.parameterTypes ?? [];
+    const columns = find(answer, "RowDescription");
+    return { parameterTypes: parameters, columns: columns && columnsOf(columns) };
+  }
+
+  async begin({ isolation, readOnly, deferrable }: TransactionModes): Promise<void> {
+    const modes = [
+      isolation && `isolation level ${isolation}`,
+      readOnly !== undefined && (readOnly ? "read only" : "read write"),
+      deferrable !== undefined && (deferrable ? "deferrable" : "not deferrable"),
+    ];
+    await this.#run(`begin ${modes.filter(Boolean).join(", ")}`);
+  }
+
+  async commit(): Promise<void> {
+    await this.#run("commit");
+  }
+
+  async rollback(): Promise<void> {
+    await this.#run("rollback");
+  }
+
+  async savepoint({ type, name }: SavepointAction): Promise<void> {
+    const verb = { savepoint: "savepoint", release: "release savepoint", rollbackTo: "rollback to savepoint" };
+    await this.#run(`${verb[type]} "${name.replaceAll('"', '""')}"`);
+  }
+
+  async #run(sql: string): Promise<void> {
+    const answer = await this.#send([{ type: "Query", query: sql }]);
+    this.#passOn(answer);
+    throwError(answer);
+  }
+
+  async #send(messages: readonly FrontendInput[]): Promise<BackendMessage[]> {
+    const writer = new Writer();
+    for (const message of messages) encodeFrontend(writer, message);
+    const answer = await this.#pglite.send(writer.take());
+    return frames(answer).map(({ code, body }) => decodeBackend(code.charCodeAt(0), body));
+  }
+
+  #result(answer: readonly BackendMessage[], call: Call): Result {
+    const start = answer.findIndex(({ type }) => type === "RowDescription");
+    const columns = answer[start];
+    if (columns?.type === "RowDescription") {
+      const { name, counted } = tagOf(answer);
+      const rows = this.#rows(answer.slice(start + 1));
+      const result = { type: "rows" as const, columns: columnsOf(columns), rows };
+      this.#passOn(answer.slice(0, start));
+      return counted ? { ...result, tag: name } : { ...result, tag: name };
+    }
+    const copy = find(answer, "CopyOutResponse");
+    if (copy) {
+      const { format, columnFormats } = copy;
+      const data = this.#copyData(answer);
+      const tag = find(answer, "CommandComplete")?.tag;
+      return { type: "copyOut", format: format === 1 ? 1 : 0, columnFormats, data, tag };
+    }
+    this.#passOn(answer);
+    throwError(answer);
+    void call;
+    return { type: "command", tag: find(answer, "CommandComplete")?.tag ?? "" };
+  }
+
+  /** Rows with the notices between them, and the error that ended them. */
+  *#rows(answer: readonly BackendMessage[]): Generator<Row> {
+    for (const message of answer) {
+      if (message.type === "DataRow") yield message.values;
+      else this.#passOn([message]);
+    }
+    throwError(answer);
+  }
+
+  *#copyData(answer: readonly BackendMessage[]): Generator<Uint8Array> {
+    for (const message of answer) {
+      if (message.type === "CopyData") yield message.data;
+      else this.#passOn([message]);
+    }
+    throwError(answer);
+  }
+
+  /**
+   * PGlite wants a COPY's data in the same call. Its formats are asked for by a COPY that is made to fail; in a
+   * transaction a savepoint keeps that from failing it.
+   */
+  async #copyIn(statement: Statement): Promise<Result> {
+    const end: FrontendMessage = { type: "Sync" };
+    const guard = async (action: SavepointAction["type"]) => {
+      const done = await this.#savepointQuietly(action);
+      return done;
+    };
+    const guarded = await guard("savepoint");
+    const probe = await this.#send([...execution(statement), { type: "CopyFail", message: "" }, end]);
+    const response = find(probe, "CopyInResponse");
+    if (guarded && response) {
+      await guard("rollbackTo");
+      await guard("release");
+    }
+    if (!response) return this.#result(probe, undefined as never);
+    const receive = async (data: AsyncIterable<Uint8Array>): Promise<string> => {
+      const chunks: FrontendMessage[] = [];
+      for await (const chunk of data) chunks.push({ type: "CopyData", data: chunk });
+      const answer = await this.#send([...execution(statement), ...chunks, { type: "CopyDone" }, end]);
+      this.#passOn(answer);
+      throwError(answer);
+      return find(answer, "CommandComplete")?.tag ?? "";
+    };
+    const { format, columnFormats } = response;
+    const result: CopyInResult = { type: "copyIn", format: format === 1 ? 1 : 0, columnFormats, receive };
+    return result;
+  }
+
+  /** False outside of a transaction, where no savepoint can be, and none is needed. */
+  async #savepointQuietly(action: SavepointAction["type"]): Promise<boolean> {
+    try {
+      await this.savepoint({ type: action, name: "before copy" });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What PostgreSQL says besides the answer. */
+  #passOn(answer: readonly BackendMessage[]): void {
+    for (const message of answer) {
+      if (message.type === "NoticeResponse") this.#client.notice(message.fields.message, message.fields);
+      else if (message.type === "ParameterStatus") this.#client.setParameter(message.name, message.value);
+      else if (message.type === "NotificationResponse") this.#client.notify(message.channel, message.payload);
+    }
+  }
+}
+
+/** Parse, Bind, Describe and Execute of the unnamed statement. */
+function execution({ sql, parameters, parameterTypes, resultFormats }: Statement): FrontendInput[] {
+  return [
+    { type: "Parse", statement: "", query: sql, parameterTypes: [...parameterTypes] },
+    {
+      type: "Bind",
+      portal: "",
+      statement: "",
+      parameterFormats: parameters.map((value: Parameter) => (value instanceof Uint8Array ? 1 : 0)),
+      parameters,
+      resultFormats: [...resultFormats],
+    },
+    { type: "Describe", kind: "P", name: "" },
+    { type: "Execute", portal: "", maxRows: 0 },
+  ];
+}
+
+const isCopyIn = (sql: string): boolean => /^\s*copy\b[^]*\bfrom\s+stdin\b/i.test(sql);
+
+function find<Type extends BackendMessage["type"]>(
+  answer: readonly BackendMessage[],
+  type: Type,
+): Message<Type> | undefined {
+  return answer.find((message): message is Message<Type> => message.type === type);
+}
+
+/** Throws the error that the answer has. */
+function throwError(answer: readonly BackendMessage[]): void {
+  const error = find(answer, "ErrorResponse");
+  if (!error) return;
+  const { code, message, ...fields } = error.fields;
+  throw new PgError(code, message, fields);
+}
+
+/** The command tag without its count, which the session puts there again. */
+function tagOf(answer: readonly BackendMessage[]): { name: string; counted: boolean } {
+  const tag = find(answer, "CommandComplete")?.tag ?? "SELECT 0";
+  const name = tag.replace(/ \d+$/, "");
+  return { name, counted: name !== tag };
+}
+
+function columnsOf({ fields }: Message<"RowDescription">): Description["columns"] & object {
+  return fields.map(({ name, typeOid, typeModifier, tableOid, columnAttribute }) => ({
+    name,
+    typeOid,
+    typeModifier,
+    tableOid,
+    attribute: columnAttribute,
+  }));
+}
