@@ -1,6 +1,6 @@
 // Checks dist/ and package.json as a stranger meets them: publint reads what would be published, then the package is
 // packed, installed into an empty project, imported at every entry point and type-checked there, with the declarations
-// of the package checked too. Run after `npm run build`.
+// of the package checked too, and its command is tried. Run after `npm run build`.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -84,6 +84,7 @@ for (const [name, exports] of Object.entries(entries)) {
       encoding: "utf8",
     });
     console.log(`${name} --version: ${version.trim()}`);
+    execFileSync(process.execPath, ["scripts/try-command.mjs", join(installed, path)], { stdio: "inherit" });
   }
 } finally {
   rmSync(consumer, { recursive: true, force: true });
