@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./auth/mod.ts";
+export * from "./client/mod.ts";
 export * from "./session/mod.ts";
 export * from "./upstreams/mod.ts";
 export { fatal, PgError, sqlstate } from "./wire/mod.ts";

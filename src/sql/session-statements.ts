@@ -14,6 +14,7 @@ import type {
   ListenStatement,
   NotifyStatement,
   StatementClass,
+  UnlistenStatement,
 } from "./statement.ts";
 import type { TokenCursor } from "./token-cursor.ts";
 import { prepareTransaction } from "./transaction-statements.ts";
@@ -141,7 +142,7 @@ export function listen(cursor: TokenCursor): ListenStatement | undefined {
   return channel === undefined ? undefined : { type: "listen", channel };
 }
 
-export function unlisten(cursor: TokenCursor): ListenStatement | undefined {
+export function unlisten(cursor: TokenCursor): UnlistenStatement | undefined {
   if (cursor.symbol("*")) return { type: "unlisten", channel: undefined };
   const channel = cursor.name();
   return channel === undefined ? undefined : { type: "unlisten", channel };

@@ -122,9 +122,14 @@ export interface CloseCursorStatement {
   name: string | undefined;
 }
 
-/** `channel` is undefined for `UNLISTEN *`. */
 export interface ListenStatement {
-  type: "listen" | "unlisten";
+  type: "listen";
+  channel: string;
+}
+
+/** `channel` is undefined for `UNLISTEN *`. */
+export interface UnlistenStatement {
+  type: "unlisten";
   channel: string | undefined;
 }
 
@@ -169,6 +174,7 @@ export type StatementClass =
   | FetchStatement
   | CloseCursorStatement
   | ListenStatement
+  | UnlistenStatement
   | NotifyStatement
   | CopyStatement
   | OtherStatement;

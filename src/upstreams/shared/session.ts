@@ -19,6 +19,7 @@ import {
 } from "../../wire/mod.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { Writer } from "../../wire/writer.ts";
+import { FrameRun } from "../frame-run.ts";
 import type { TurnReceiver } from "./backend.ts";
 import { type ChannelChange, type Listener, ListenerChannels } from "./channels.ts";
 import { ExpectedAnswers } from "./expected-answers.ts";
@@ -59,7 +60,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #channelChanges: ChannelChange[] = [];
   readonly #portalTexts: Map<string, string> = new Map();
   readonly #statementTexts: Map<string, string> = new Map();
-  #run: { buffer: ArrayBufferLike; start: number; end: number } | undefined;
+  readonly #run: FrameRun = new FrameRun();
   #pressure: void | Promise<void> = undefined;
   /** The client gets errors for its messages up to Sync: its turn was refused. */
   #refused = false;
@@ -452,24 +453,15 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#quiet && this.#status !== "I") this.#peer.ready(this.#status);
   }
 
-  /** Collects neighbouring messages, so that a chunk of rows goes on as one piece. */
   #pass(bytes: Uint8Array): void {
-    if (this.#closing) return;
-    const start = bytes.byteOffset;
-    const end = start + bytes.length;
-    if (this.#run?.buffer === bytes.buffer && this.#run.end === start) {
-      this.#run.end = end;
-      return;
-    }
+    if (this.#closing || this.#run.add(bytes)) return;
     this.#sendRun();
-    this.#run = { buffer: bytes.buffer, start, end };
+    this.#run.add(bytes);
   }
 
   #sendRun(): void {
-    const run = this.#run;
-    if (!run) return;
-    this.#run = undefined;
-    this.#pressure = this.#peer.send(new Uint8Array(run.buffer, run.start, run.end - run.start)) ?? this.#pressure;
+    const frames = this.#run.take();
+    if (frames) this.#pressure = this.#peer.send(frames) ?? this.#pressure;
   }
 
   // --- refusals ---
