@@ -35,7 +35,7 @@ try {
       break;
     } catch (error) {
       // Until it listens. Any other failure is the answer.
-      if (!/ECONNREFUSED/.test(String(error.stderr))) throw error;
+      if (!/refused/i.test(String(error.stderr))) throw error;
       await sleep(200, undefined, { signal: limit });
     }
   }

@@ -149,6 +149,17 @@ describe("purity", () => {
     expect(reached).toEqual([]);
   });
 
+  test("src/globals.d.ts declares what is used, and nothing for later", () => {
+    const declared = readFileSync(posix.join(root, "src/globals.d.ts"), "utf8").matchAll(
+      /^declare (?:class|const|function) (\w+)/gm,
+    );
+    const used = [...text.values()].map(withoutComments).join("\n");
+    const unused = [...declared]
+      .map((match) => match[1] as string)
+      .filter((name) => !new RegExp(`\\b${name}\\b`).test(used));
+    expect(unused).toEqual([]);
+  });
+
   test("imports stay inside src and end in .ts", () => {
     const wrong = imports.filter(({ to }) => to !== undefined && !text.has(to));
     expect(wrong.map(({ from, specifier }) => `${from}: ${specifier}`)).toEqual([]);
