@@ -1,7 +1,7 @@
 /** The embedded default: sessions that share one PGlite, which speaks the protocol itself. */
 import { openPglite } from "../../adapters/node/pglite.ts";
-import { sharedUpstream } from "../../src/upstreams/shared/upstream.ts";
 import type { Upstream } from "../../src/session/mod.ts";
+import { sharedUpstream } from "../../src/upstreams/shared/upstream.ts";
 import { refuseErrors } from "./pglite-target.ts";
 import { ended, login, openSession, type TestUpstream } from "./session-target.ts";
 import { resetStatements } from "./target.ts";

@@ -3,9 +3,8 @@
  * PostgreSQL as the service. What the session makes of it can then be held against what PostgreSQL itself answers.
  */
 import type {
-  Call,
   ClientContext,
-  CopyInResult,
+  CopyFormat,
   Description,
   Parameter,
   Result,
@@ -22,7 +21,6 @@ import {
   decodeBackend,
   encodeFrontend,
   type FrontendInput,
-  type FrontendMessage,
   PgError,
   Writer,
 } from "../../src/wire/mod.ts";
@@ -70,9 +68,9 @@ class PgliteStatements implements StatementSession {
     return this.#pglite.reported;
   }
 
-  async query(statement: Statement, call: Call): Promise<Result> {
-    if (isCopyIn(statement.sql)) return this.#copyIn(statement);
-    return this.#result(await this.#send([...execution(statement), { type: "Sync" }]), call);
+  async query(statement: Statement): Promise<Result> {
+    const messages = execution(statement);
+    return isCopyIn(statement.sql) ? this.#copyIn(messages) : this.#result(await this.#send(messages));
   }
 
   async describe({ sql, parameterTypes }: StatementText): Promise<Description> {
@@ -106,7 +104,11 @@ class PgliteStatements implements StatementSession {
   }
 
   async savepoint({ type, name }: SavepointAction): Promise<void> {
-    const verb = { savepoint: "savepoint", release: "release savepoint", rollbackTo: "rollback to savepoint" };
+    const verb = {
+      savepoint: "savepoint",
+      release: "release savepoint",
+      rollbackTo: "rollback to savepoint",
+    };
     await this.#run(`${verb[type]} "${name.replaceAll('"', '""')}"`);
   }
 
@@ -123,27 +125,21 @@ class PgliteStatements implements StatementSession {
     return frames(answer).map(({ code, body }) => decodeBackend(code.charCodeAt(0), body));
   }
 
-  #result(answer: readonly BackendMessage[], call: Call): Result {
+  #result(answer: readonly BackendMessage[]): Result {
+    const tag = find(answer, "CommandComplete")?.tag;
     const start = answer.findIndex(({ type }) => type === "RowDescription");
     const columns = answer[start];
     if (columns?.type === "RowDescription") {
-      const { name, counted } = tagOf(answer);
-      const rows = this.#rows(answer.slice(start + 1));
-      const result = { type: "rows" as const, columns: columnsOf(columns), rows };
       this.#passOn(answer.slice(0, start));
-      return counted ? { ...result, tag: name } : { ...result, tag: name };
+      const rows = this.#rows(answer.slice(start + 1));
+      // The session counts the rows, and puts the count behind the tag again.
+      return { type: "rows", columns: columnsOf(columns), rows, tag: tag?.replace(/ \d+$/, "") };
     }
     const copy = find(answer, "CopyOutResponse");
-    if (copy) {
-      const { format, columnFormats } = copy;
-      const data = this.#copyData(answer);
-      const tag = find(answer, "CommandComplete")?.tag;
-      return { type: "copyOut", format: format === 1 ? 1 : 0, columnFormats, data, tag };
-    }
+    if (copy) return { type: "copyOut", ...formatsOf(copy), data: this.#copyData(answer), tag };
     this.#passOn(answer);
     throwError(answer);
-    void call;
-    return { type: "command", tag: find(answer, "CommandComplete")?.tag ?? "" };
+    return { type: "command", tag: tag ?? "" };
   }
 
   /** Rows with the notices between them, and the error that ended them. */
@@ -167,41 +163,35 @@ class PgliteStatements implements StatementSession {
    * PGlite wants a COPY's data in the same call. Its formats are asked for by a COPY that is made to fail; in a
    * transaction a savepoint keeps that from failing it.
    */
-  async #copyIn(statement: Statement): Promise<Result> {
-    const end: FrontendMessage = { type: "Sync" };
-    const guard = async (action: SavepointAction["type"]) => {
-      const done = await this.#savepointQuietly(action);
-      return done;
-    };
-    const guarded = await guard("savepoint");
-    const probe = await this.#send([...execution(statement), { type: "CopyFail", message: "" }, end]);
+  async #copyIn(messages: readonly FrontendInput[]): Promise<Result> {
+    const guarded = await this.#trySavepoint();
+    const probe = await this.#send([...messages, { type: "CopyFail", message: "" }]);
     const response = find(probe, "CopyInResponse");
-    if (guarded && response) {
-      await guard("rollbackTo");
-      await guard("release");
-    }
-    if (!response) return this.#result(probe, undefined as never);
+    if (guarded && response) await this.#run('rollback to "before copy"; release "before copy"');
+    if (!response) return this.#result(probe);
     const receive = async (data: AsyncIterable<Uint8Array>): Promise<string> => {
-      const chunks: FrontendMessage[] = [];
-      for await (const chunk of data) chunks.push({ type: "CopyData", data: chunk });
-      const answer = await this.#send([...execution(statement), ...chunks, { type: "CopyDone" }, end]);
+      const chunks: FrontendInput[] = [];
+      let end: FrontendInput = { type: "CopyDone" };
+      try {
+        for await (const chunk of data) chunks.push({ type: "CopyData", data: chunk });
+      } catch (error) {
+        end = {
+          type: "CopyFail",
+          message: PgError.from(error).message.replace("COPY from stdin failed: ", ""),
+        };
+      }
+      const answer = await this.#send([...messages, ...chunks, end]);
       this.#passOn(answer);
       throwError(answer);
       return find(answer, "CommandComplete")?.tag ?? "";
     };
-    const { format, columnFormats } = response;
-    const result: CopyInResult = { type: "copyIn", format: format === 1 ? 1 : 0, columnFormats, receive };
-    return result;
+    return { type: "copyIn", ...formatsOf(response), receive };
   }
 
   /** False outside of a transaction, where no savepoint can be, and none is needed. */
-  async #savepointQuietly(action: SavepointAction["type"]): Promise<boolean> {
-    try {
-      await this.savepoint({ type: action, name: "before copy" });
-      return true;
-    } catch {
-      return false;
-    }
+  async #trySavepoint(): Promise<boolean> {
+    const answer = await this.#send([{ type: "Query", query: 'savepoint "before copy"' }]);
+    return find(answer, "ErrorResponse") === undefined;
   }
 
   /** What PostgreSQL says besides the answer. */
@@ -214,8 +204,9 @@ class PgliteStatements implements StatementSession {
   }
 }
 
-/** Parse, Bind, Describe and Execute of the unnamed statement. */
+/** A statement with nothing to bind is a Query: PostgreSQL then answers as it does to one. */
 function execution({ sql, parameters, parameterTypes, resultFormats }: Statement): FrontendInput[] {
+  if (parameters.length === 0 && !resultFormats.includes(1)) return [{ type: "Query", query: sql }];
   return [
     { type: "Parse", statement: "", query: sql, parameterTypes: [...parameterTypes] },
     {
@@ -228,10 +219,11 @@ function execution({ sql, parameters, parameterTypes, resultFormats }: Statement
     },
     { type: "Describe", kind: "P", name: "" },
     { type: "Execute", portal: "", maxRows: 0 },
+    { type: "Sync" },
   ];
 }
 
-const isCopyIn = (sql: string): boolean => /^\s*copy\b[^]*\bfrom\s+stdin\b/i.test(sql);
+const isCopyIn = (sql: string): boolean => /^\s*copy\b.*\bfrom\s+stdin\b/is.test(sql);
 
 function find<Type extends BackendMessage["type"]>(
   answer: readonly BackendMessage[],
@@ -248,11 +240,8 @@ function throwError(answer: readonly BackendMessage[]): void {
   throw new PgError(code, message, fields);
 }
 
-/** The command tag without its count, which the session puts there again. */
-function tagOf(answer: readonly BackendMessage[]): { name: string; counted: boolean } {
-  const tag = find(answer, "CommandComplete")?.tag ?? "SELECT 0";
-  const name = tag.replace(/ \d+$/, "");
-  return { name, counted: name !== tag };
+function formatsOf({ format, columnFormats }: Message<"CopyInResponse" | "CopyOutResponse">): CopyFormat {
+  return { format: format === 1 ? 1 : 0, columnFormats };
 }
 
 function columnsOf({ fields }: Message<"RowDescription">): Description["columns"] & object {
