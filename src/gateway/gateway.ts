@@ -76,5 +76,7 @@ function openerOf(openers: Openers, name: string, url: string): OpenUpstream {
   const known = Object.keys(openers)
     .map((known) => `${known}:`)
     .join(", ");
-  throw new ConfigError(`database "${name}" has a URL that nothing serves here: "${scheme}:" (known: ${known})`);
+  throw new ConfigError(
+    `database "${name}" has a URL that nothing serves here: "${scheme}:" (known: ${known})`,
+  );
 }

@@ -23,7 +23,11 @@ const savepointTags = { savepoint: "SAVEPOINT", release: "RELEASE", rollbackTo: 
 type Controlled = Promise<Result | undefined>;
 
 /** Runs a statement of the session's own; undefined: it is the upstream's. */
-export async function runControl(host: ControlHost, statement: StatementClass, call: RunningCall): Controlled {
+export async function runControl(
+  host: ControlHost,
+  statement: StatementClass,
+  call: RunningCall,
+): Controlled {
   const { transaction, prepared, upstream } = host;
   switch (statement.type) {
     case "begin":
@@ -87,14 +91,13 @@ async function runSetting(host: ControlHost, statement: StatementClass, call: Ru
       settings.reset(statement.name);
       return command("RESET");
     case "show":
-      return statement.name === "all" ? showAll(settings.values) : show(statement.name, settings.show(statement.name));
+      return statement.name === "all"
+        ? showAll(settings.values)
+        : show(statement.name, settings.show(statement.name));
     case "discard":
       if (statement.what !== "all") return command(`DISCARD ${statement.what.toUpperCase()}`);
       if (transaction.status !== "I" || transaction.implicit) {
-        throw new PgError(
-          sqlstate.activeSqlTransaction,
-          "DISCARD ALL cannot run inside a transaction block",
-        );
+        throw new PgError(sqlstate.activeSqlTransaction, "DISCARD ALL cannot run inside a transaction block");
       }
       settings.reset("all");
       prepared.clear();
@@ -143,7 +146,12 @@ function show(name: string, value: string): Result {
 
 function showAll(values: ReadonlyMap<string, string>): Result {
   const rows = [...values].sort(([a], [b]) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
-  return { type: "rows", columns: showAllColumns, rows: rows.map(([name, value]) => [name, value, ""]), tag: "SHOW" };
+  return {
+    type: "rows",
+    columns: showAllColumns,
+    rows: rows.map(([name, value]) => [name, value, ""]),
+    tag: "SHOW",
+  };
 }
 
 function command(tag: string, _done?: void): Result {

@@ -64,7 +64,9 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
   /** Anything else ends the copy with an error. */
   unexpected(code: number): void {
     const type = `0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
-    this.#end(new PgError(sqlstate.protocolViolation, `unexpected message type ${type} during COPY from stdin`));
+    this.#end(
+      new PgError(sqlstate.protocolViolation, `unexpected message type ${type} during COPY from stdin`),
+    );
   }
 
   /** The statement failed or was cancelled: data that still comes is dropped. */
@@ -132,7 +134,7 @@ async function copyIn(
     const tag = await call.race(received);
     // An upstream that stops reading early has seen enough; the client goes on to CopyDone all the same.
     await call.race(input.finished);
-    for await (const _ of input) continue;
+    for await (const _ of input);
     return tag;
   } catch (error) {
     input.abandon(error);
@@ -179,11 +181,7 @@ async function copyBoth(
   }
 }
 
-async function sendCopyData(
-  data: CopyOutResult["data"],
-  output: Output,
-  call: RunningCall,
-): Promise<number> {
+async function sendCopyData(data: CopyOutResult["data"], output: Output, call: RunningCall): Promise<number> {
   let count = 0;
   if (!(Symbol.asyncIterator in data)) {
     for (const chunk of data) {

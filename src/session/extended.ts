@@ -3,19 +3,25 @@
  * stands between two Syncs is one implicit transaction where it has more than one statement.
  */
 import { classify } from "../sql/classify.ts";
-import { splitStatements } from "../sql/split.ts";
 import { countParameters } from "../sql/parameters.ts";
+import { splitStatements } from "../sql/split.ts";
 import type { StatementClass } from "../sql/statement.ts";
 import { decodeBinary } from "../types/binary.ts";
 import { PgError } from "../wire/error.ts";
-import { constantFrames, encodeBackend, frontendCodes, type FrontendMessage, writeCommandComplete } from "../wire/mod.ts";
+import {
+  constantFrames,
+  encodeBackend,
+  type FrontendMessage,
+  frontendCodes,
+  writeCommandComplete,
+} from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText } from "../wire/utf8.ts";
 import type { RunningCall } from "./call.ts";
 import { describeControl, runControl } from "./control.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
-import { finish, type Portal, type PreparedStatement } from "./prepared.ts";
 import { fromStatement } from "./position.ts";
+import { finish, type Portal, type PreparedStatement } from "./prepared.ts";
 import { checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
@@ -45,7 +51,14 @@ export async function runPipeline(
         break;
       case "Describe":
         if (message.kind === "S") await describeStatement(context, message.name, call);
-        else await describePortal(context, message.name, isExecuteOf(messages[at + 1], message.name), implicit, call);
+        else
+          await describePortal(
+            context,
+            message.name,
+            isExecuteOf(messages[at + 1], message.name),
+            implicit,
+            call,
+          );
         break;
       case "Execute":
         await execute(context, message, messages[at + 1], implicit, call);
@@ -103,7 +116,9 @@ async function bind(context: StatementContext, message: Message<"Bind">, call: R
       throw new PgError(sqlstate.invalidParameterValue, `unsupported format code: ${format}`);
     }
   }
-  const types = formats.includes(1) ? await parameterTypes(context, statement, call) : statement.parameterTypes;
+  const types = formats.includes(1)
+    ? await parameterTypes(context, statement, call)
+    : statement.parameterTypes;
   const parameters = values.map((value, at): Parameter => {
     if (value === null || typeof value === "string") return value;
     if (formatOf(formats, at) === 0) return decodeText(value);
@@ -141,9 +156,13 @@ async function describe(
   if (statement.description) return statement.description;
   const { upstream } = context;
   if (!upstream.describe) {
-    throw new PgError(sqlstate.featureNotSupported, "this database cannot describe a statement without running it", {
-      hint: "Use a client that binds its parameters before it asks for the result's columns.",
-    });
+    throw new PgError(
+      sqlstate.featureNotSupported,
+      "this database cannot describe a statement without running it",
+      {
+        hint: "Use a client that binds its parameters before it asks for the result's columns.",
+      },
+    );
   }
   const asked = { sql: statement.sql, parameterTypes: statement.parameterTypes };
   try {

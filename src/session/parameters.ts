@@ -230,7 +230,10 @@ const booleans: ReadonlyMap<string, string> = new Map([
 function normalize(key: string, value: string): string {
   if (key === "client_encoding") {
     // pgjdbc sends UTF8, asyncpg 'utf-8' with the quotes, libpq may send unicode.
-    const encoding = value.replaceAll("'", "").toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+    const encoding = value
+      .replaceAll("'", "")
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]/g, "");
     if (encoding === "utf8" || encoding === "unicode") return "UTF8";
     throw new PgError(sqlstate.featureNotSupported, `conversion between ${value} and UTF8 is not supported`, {
       hint: "Use client_encoding UTF8.",
@@ -263,7 +266,11 @@ function normalizeDateStyle(value: string): string {
       throw new PgError(sqlstate.featureNotSupported, `DateStyle "${value}" is not supported`, {
         hint: "Use an ISO DateStyle.",
       });
-    } else throw new PgError(sqlstate.invalidParameterValue, `invalid value for parameter "DateStyle": "${value}"`);
+    } else
+      throw new PgError(
+        sqlstate.invalidParameterValue,
+        `invalid value for parameter "DateStyle": "${value}"`,
+      );
   }
   return `${style}, ${order}`;
 }

@@ -8,7 +8,15 @@ import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { SessionLimits } from "./limits.ts";
 import type { RowCursor } from "./rows.ts";
-import type { Column, CommandResult, CopyBothResult, CopyInResult, CopyOutResult, Description, Parameter } from "./upstream.ts";
+import type {
+  Column,
+  CommandResult,
+  CopyBothResult,
+  CopyInResult,
+  CopyOutResult,
+  Description,
+  Parameter,
+} from "./upstream.ts";
 
 export interface PreparedStatement {
   readonly name: string;
@@ -38,8 +46,16 @@ export interface Portal {
 export type PortalState =
   | { readonly type: "bound" }
   /** Started by Describe, so that RowDescription comes from the result itself. */
-  | { readonly type: "started"; readonly result: CommandResult | CopyInResult | CopyOutResult | CopyBothResult }
-  | { readonly type: "rows"; readonly columns: readonly Column[]; readonly tag: string; readonly cursor: RowCursor }
+  | {
+      readonly type: "started";
+      readonly result: CommandResult | CopyInResult | CopyOutResult | CopyBothResult;
+    }
+  | {
+      readonly type: "rows";
+      readonly columns: readonly Column[];
+      readonly tag: string;
+      readonly cursor: RowCursor;
+    }
   | { readonly type: "done" };
 
 export class PreparedStatements {
@@ -75,7 +91,9 @@ export class PreparedStatements {
     if (statement) return statement;
     throw new PgError(
       sqlstate.invalidSqlStatementName,
-      name === "" ? "unnamed prepared statement does not exist" : `prepared statement "${name}" does not exist`,
+      name === ""
+        ? "unnamed prepared statement does not exist"
+        : `prepared statement "${name}" does not exist`,
     );
   }
 

@@ -19,7 +19,10 @@ export function describeColumns(
   columns: readonly Column[],
   formats: readonly number[] = [],
 ): void {
-  writeRowDescription(writer, columns.map((column, at) => fieldDescription(column, formatOf(formats, at))));
+  writeRowDescription(
+    writer,
+    columns.map((column, at) => fieldDescription(column, formatOf(formats, at))),
+  );
 }
 
 function fieldDescription(column: Column, format: number): FieldDescription {

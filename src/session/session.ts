@@ -7,7 +7,13 @@ import type { AuthSource, Login } from "../auth/source.ts";
 import { fatal, PgError } from "../wire/error.ts";
 import { type Frame, Framer } from "../wire/framer.ts";
 import { type FrontendLimits, frontendLimits } from "../wire/limits.ts";
-import { encodeBackend, frontendCodes, writeErrorResponse, writeParameterStatus, writeReadyForQuery } from "../wire/mod.ts";
+import {
+  encodeBackend,
+  frontendCodes,
+  writeErrorResponse,
+  writeParameterStatus,
+  writeReadyForQuery,
+} from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { protocol32 } from "../wire/startup.ts";
 import { traceFrame } from "../wire/trace.ts";
@@ -157,7 +163,10 @@ export class Session {
     }
     const cancels = this.#options.cancels ?? memoryCancelRegistry();
     // Protocol 3.2 has room for a long key; 32 bytes is PostgreSQL's own length.
-    const key = cancels.register({ cancel: () => this.#phase.cancel("user") }, version >= protocol32 ? 32 : 4);
+    const key = cancels.register(
+      { cancel: () => this.#phase.cancel("user") },
+      version >= protocol32 ? 32 : 4,
+    );
     this.#key = key;
     const client = new Client(key.processId, login, this.#output, () => this.#phase.idle && !this.#running);
     this.#client = client;
@@ -190,7 +199,8 @@ export class Session {
   /** The first ParameterStatus messages: a relay's own set, or that of the session's settings. */
   #reportParameters({ settings, login }: Client, served: UpstreamSession): void {
     if ("relay" in served) {
-      for (const [name, value] of served.parameters ?? []) writeParameterStatus(this.#output.writer, name, value);
+      for (const [name, value] of served.parameters ?? [])
+        writeParameterStatus(this.#output.writer, name, value);
       return;
     }
     settings.initialize("session_authorization", login.user);

@@ -5,9 +5,9 @@
  */
 import { type AuthStep, type ServerExchange, serverExchange } from "../auth/server.ts";
 import type { AuthSource, Login, TlsInfo } from "../auth/source.ts";
-import { constantFrames, encodeBackend, frontendCodes, type PasswordKind } from "../wire/mod.ts";
 import { fatal, type PgError } from "../wire/error.ts";
 import type { Frame, Framer } from "../wire/framer.ts";
+import { constantFrames, encodeBackend, frontendCodes, type PasswordKind } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeStartup, major, minor, protocol32, type StartupPacket } from "../wire/startup.ts";
 import type { Output } from "./output.ts";

@@ -74,7 +74,8 @@ export class StatementPhase implements Phase {
       case "Execute":
         if (this.#skipping) return;
         this.#pipeline.push(message);
-        if (this.#pipeline.length >= this.#context.limits.pipeline) return this.#start(() => this.#runPipeline(false));
+        if (this.#pipeline.length >= this.#context.limits.pipeline)
+          return this.#start(() => this.#runPipeline(false));
         return;
       case "Flush":
         if (this.#skipping) return;

@@ -79,7 +79,11 @@ export class Transaction {
 
   /** SAVEPOINT, RELEASE, ROLLBACK TO. */
   async savepoint(action: SavepointAction, call: RunningCall): Promise<void> {
-    const command = { savepoint: "SAVEPOINT", release: "RELEASE SAVEPOINT", rollbackTo: "ROLLBACK TO SAVEPOINT" };
+    const command = {
+      savepoint: "SAVEPOINT",
+      release: "RELEASE SAVEPOINT",
+      rollbackTo: "ROLLBACK TO SAVEPOINT",
+    };
     if (this.status === "I") {
       throw new PgError(
         sqlstate.noActiveSqlTransaction,

@@ -2,9 +2,10 @@
  * One PostgreSQL session that many clients share: its byte channel, the gateway's own queries on it, and what it
  * currently holds. PGlite is such a session; a connection to a server is another.
  */
+
+import { PgError } from "../../wire/error.ts";
 import { type Frame, Framer } from "../../wire/framer.ts";
 import { backendCodes, decodeBackend, encodeFrontend } from "../../wire/mod.ts";
-import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { Writer } from "../../wire/writer.ts";
 

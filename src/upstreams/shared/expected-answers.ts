@@ -2,11 +2,8 @@
  * Which answers of the backend belong to which messages: the gateway's own insertions are to be swallowed, and some of
  * the client's have consequences. PostgreSQL answers in order; after an error it passes over everything up to Sync.
  */
-import type { Inserted } from "./statements.ts";
-
 interface Expected {
-  readonly answer: Inserted;
-  /** Undefined: the client's own. */
+  /** The gateway's own, not to be shown. */
   readonly inserted: boolean;
   readonly then: (() => void) | undefined;
   readonly dropped: (() => void) | undefined;
@@ -27,8 +24,8 @@ export class ExpectedAnswers {
   }
 
   /** A Parse or Close was sent; without `then` it is the gateway's own. `dropped`: an error came instead of its answer. */
-  add(answer: Inserted, then?: () => void, dropped?: () => void): void {
-    this.#queue.push({ answer, inserted: then === undefined, then, dropped, segment: this.#sent });
+  add(then?: () => void, dropped?: () => void): void {
+    this.#queue.push({ inserted: then === undefined, then, dropped, segment: this.#sent });
   }
 
   /** A message was sent that is answered with ReadyForQuery. `swallow`: it was the gateway's. */
@@ -44,10 +41,14 @@ export class ExpectedAnswers {
     return !expected?.inserted;
   }
 
-  /** An error came: the rest of its segment is passed over. Whether the client may see it. */
-  failed(): boolean {
+  /** What comes now answers the gateway's own messages. */
+  get swallowing(): boolean {
+    return this.#swallowed.has(this.#answered);
+  }
+
+  /** An error came: the rest of its segment is passed over. */
+  failed(): void {
     this.#dropSegment();
-    return !this.#swallowed.has(this.#answered);
   }
 
   /** A ReadyForQuery came; whether the client may see it. */

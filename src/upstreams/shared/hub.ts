@@ -4,11 +4,11 @@
  */
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
-import { SharedBackend, type ProtocolBackend } from "./backend.ts";
+import { type ProtocolBackend, SharedBackend } from "./backend.ts";
 import { type ChannelChange, relisten } from "./channels.ts";
 import type { SharedSession } from "./session.ts";
+import { capture, discard, hidesPins, isPinned, mayPin, noTraces, restore, restoreText } from "./state.ts";
 import type { ClientStatements, ResidentStatements } from "./statements.ts";
-import { capture, discard, isPinned, noTraces, restore } from "./state.ts";
 import { Turns } from "./turns.ts";
 
 export interface SharedOptions {
@@ -27,6 +27,9 @@ export class SharedHub {
   owner: SharedSession | undefined;
   /** A client that keeps the turn while it is idle. */
   #pinned: SharedSession | undefined;
+  /** A client may hold what cannot be moved: look before each change of turns. */
+  #mayPin = false;
+  #looked: Promise<void> | undefined;
   readonly #maxStatements: number;
   /** Channels that the backend listens to. */
   #channels: ReadonlySet<string> = new Set();
@@ -42,6 +45,27 @@ export class SharedHub {
   }
 
   /**
+   * The SQL that makes the backend the client's, if nothing else needs to be done or known for it: it can then be sent
+   * together with the client's own messages, and changing turns costs no round trip.
+   */
+  shortcut(next: SharedSession): string | undefined {
+    const previous = this.owner;
+    if (this.backend.lost) return undefined;
+    if (previous === next) return "";
+    const { role, prepared, proven } = next.state;
+    if (!previous || this.#mayPin || !proven || role !== "none" || prepared.length > 0) return undefined;
+    if (previous.traces.settings || previous.traces.prepared || previous.state.prepared.length > 0)
+      return undefined;
+    this.owner = next;
+    return restoreText(next.state, false);
+  }
+
+  /** Looks at SQL on its way to the backend. */
+  noteText(text: string): void {
+    this.#mayPin ||= mayPin.test(text);
+  }
+
+  /**
    * Makes the backend the client's. False: the client before it holds what cannot be moved (a temporary table), and
    * has been given back the turn; wait again.
    */
@@ -49,8 +73,12 @@ export class SharedHub {
     if (this.backend.lost) throw this.backend.lost;
     const previous = this.owner;
     if (previous === next) return true;
+    this.#looked ??= hidesPins(this.backend).then((hidden) => {
+      this.#mayPin ||= hidden;
+    });
+    await this.#looked;
     if (previous) {
-      if (await isPinned(this.backend)) {
+      if (this.#mayPin && (await isPinned(this.backend))) {
         this.#pinned = previous;
         this.turns.giveBack(next, previous);
         return false;
@@ -147,4 +175,3 @@ export class SharedHub {
     }
   }
 }
-

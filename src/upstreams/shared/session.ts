@@ -2,9 +2,16 @@
  * One client of a shared backend. Its messages go to the backend in turns: from the first one until ReadyForQuery
  * outside a transaction, so that nothing of another client comes in between.
  */
+
+import type {
+  ClientContext,
+  Relay,
+  RelayPeer,
+  RelaySession,
+  TransactionStatus,
+} from "../../session/upstream.ts";
 import { classify } from "../../sql/classify.ts";
 import { splitStatements } from "../../sql/split.ts";
-import type { ClientContext, Relay, RelayPeer, RelaySession, TransactionStatus } from "../../session/upstream.ts";
 import { PgError } from "../../wire/error.ts";
 import type { Frame } from "../../wire/framer.ts";
 import {
@@ -24,8 +31,8 @@ import type { TurnReceiver } from "./backend.ts";
 import { type ChannelChange, type Listener, ListenerChannels } from "./channels.ts";
 import { ExpectedAnswers } from "./expected-answers.ts";
 import type { SharedHub } from "./hub.ts";
-import { ClientStatements, parsedStatement } from "./statements.ts";
 import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
+import { ClientStatements, parsedStatement } from "./statements.ts";
 
 /** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
 const mayCopyIn = /\bcopy\b[^]*\bstdin\b/i;
@@ -140,14 +147,18 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #takeTurn(): void | Promise<void> {
     this.#turn = "waiting";
     const granted = this.#hub.turns.acquire(this);
-    if (!granted && this.#hub.owner === this && !this.#hub.backend.lost) return this.#begin();
-    return this.#enter(granted);
+    if (granted) return this.#enter(granted);
+    const shortcut = this.#hub.shortcut(this);
+    return shortcut === undefined ? this.#enter(undefined) : this.#begin(shortcut);
   }
 
   async #enter(granted: void | Promise<void>): Promise<void> {
+    let shortcut: string | undefined;
     try {
       if (granted) await granted;
-      if (!(await this.#hub.enter(this))) return this.#enter(this.#hub.turns.acquire(this));
+      shortcut = this.#hub.shortcut(this);
+      if (shortcut === undefined && !(await this.#hub.enter(this)))
+        return this.#enter(this.#hub.turns.acquire(this));
     } catch (error) {
       this.#turn = "none";
       this.#hub.turns.release(this);
@@ -160,15 +171,21 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       this.#hub.turns.release(this);
       return;
     }
-    return this.#begin();
+    return this.#begin(shortcut ?? "");
   }
 
-  #begin(): void | Promise<void> {
+  /** `first`: SQL of the gateway's own that is sent before the client's messages. */
+  #begin(first: string): void | Promise<void> {
     this.#turn = "held";
     this.#expected = new ExpectedAnswers();
     this.#hub.backend.receiver = this;
     this.#hub.owner = this;
-    return this.#forward();
+    const writer = new Writer();
+    if (first !== "") {
+      encodeFrontend(writer, { type: "Query", query: first });
+      this.#expected.endSegment(true);
+    }
+    return this.#forward(writer);
   }
 
   /** Nothing is running, or half sent: only the transaction's state says whether the turn is over. */
@@ -227,8 +244,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   // --- forwarding ---
 
-  #forward(): void | Promise<void> {
-    const writer = new Writer();
+  #forward(writer: Writer = new Writer()): void | Promise<void> {
     const inbox = this.#inbox;
     let at = 0;
     while (at < inbox.length && this.#copy !== "possible") this.#forwardOne(inbox[at++] as Frame, writer);
@@ -271,9 +287,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     const text = message?.type === "Query" ? message.query : "";
     if (!this.#midPipeline && namesStatements.test(text)) {
       let inserted = false;
-      this.statements.summonAll(writer, (answer) => {
+      this.statements.summonAll(writer, () => {
         inserted = true;
-        this.#expected.add(answer);
+        this.#expected.add();
       });
       if (inserted) {
         writer.raw(constantFrames.sync);
@@ -291,7 +307,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   #beforeExtended(frame: Frame, writer: Writer): void {
     const message = this.#decode(frame);
-    const inserted = (answer: "ParseComplete" | "CloseComplete"): void => this.#expected.add(answer);
+    const inserted = (): void => this.#expected.add();
     switch (message?.type) {
       case "Parse": {
         const { statement: name, query, parameterTypes } = message;
@@ -304,7 +320,6 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         const parsed = parsedStatement(name, query, parameterTypes);
         this.statements.parsing(name);
         this.#expected.add(
-          "ParseComplete",
           () => this.statements.parsed(parsed),
           () => this.statements.notParsed(name),
         );
@@ -318,12 +333,12 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         if (message.kind === "S") this.statements.summon(message.name, writer, inserted);
         return;
       case "Close":
-        if (message.kind === "P") this.#expected.add("CloseComplete", () => {});
+        if (message.kind === "P") this.#expected.add(() => {});
         else {
           const { name } = message;
           this.#statementTexts.delete(name);
           this.statements.summon(name, writer, inserted);
-          this.#expected.add("CloseComplete", () => this.statements.closed(name));
+          this.#expected.add(() => this.statements.closed(name));
         }
         return;
       case "Execute": {
@@ -359,6 +374,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   #noteText(text: string): void {
+    this.#hub.noteText(text);
     traceText(this.traces, text);
     if (!mayListen.test(text)) return;
     try {
@@ -377,6 +393,10 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   // --- the backend's side ---
 
   receive(frame: Frame): void {
+    if (this.#expected.swallowing) {
+      this.#swallow(frame);
+      return;
+    }
     switch (frame.code) {
       case backendCodes.ParseComplete:
       case backendCodes.CloseComplete:
@@ -387,7 +407,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         break;
       case backendCodes.ErrorResponse:
         if (this.#copy === "receiving" || this.#copyByExecute) this.#copy = "none";
-        if (!this.#expected.failed()) return;
+        this.#expected.failed();
         break;
       case backendCodes.CopyInResponse:
         this.#copy = "receiving";
@@ -401,6 +421,24 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         return;
     }
     this.#pass(frame.bytes);
+  }
+
+  /** Answers to the gateway's own messages. */
+  #swallow(frame: Frame): void {
+    switch (frame.code) {
+      case backendCodes.ParseComplete:
+      case backendCodes.CloseComplete:
+        this.#expected.complete();
+        return;
+      case backendCodes.ErrorResponse:
+        this.#expected.failed();
+        return;
+      case backendCodes.ParameterStatus:
+        this.#tell(frame);
+        return;
+      case backendCodes.ReadyForQuery:
+        this.#ready(frame);
+    }
   }
 
   received(): void | Promise<void> {
@@ -432,7 +470,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#copyByExecute) this.#copy = "none";
     const [first, second] = frame.body;
     // SELECT, INSERT, UPDATE: by far the most, and without traces.
-    if ((first === 0x53 && second === 0x45 && frame.body[2] === 0x4c) || first === 0x49 || first === 0x55) return;
+    if ((first === 0x53 && second === 0x45 && frame.body[2] === 0x4c) || first === 0x49 || first === 0x55)
+      return;
     traceTag(this.traces, tagText(frame.body));
   }
 

@@ -12,6 +12,8 @@ export interface SessionState {
   role: string;
   /** Texts of SQL's PREPARE statements. */
   prepared: string[];
+  /** The settings were set once, as they are, without an error. */
+  proven: boolean;
 }
 
 /** What a turn may have left behind, seen from its command tags and texts. */
@@ -23,7 +25,7 @@ export interface Traces {
 }
 
 export function emptyState(settings: ReadonlyMap<string, string> = new Map()): SessionState {
-  return { settings: new Map(settings), role: "none", prepared: [] };
+  return { settings: new Map(settings), role: "none", prepared: [], proven: false };
 }
 
 export function noTraces(): Traces {
@@ -62,6 +64,20 @@ export function traceTag(traces: Traces, tag: string): void {
 }
 
 /**
+ * SQL after which a session may hold what cannot be moved. Functions hide such statements from their callers, but their
+ * bodies came as SQL, too.
+ */
+export const mayPin: RegExp = /temp|advisory|\bhold\b/i;
+
+/** Whether functions that were there before may do what `mayPin` looks for. */
+export async function hidesPins(backend: SharedBackend): Promise<boolean> {
+  const [row] = await backend.query(`
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+      WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prosrc ~* 'temp|advisory|\\mhold\\M')`);
+  return row?.[0] === "t";
+}
+
+/**
  * Whether the session holds what only the backend itself can hold. `pg_my_temp_schema()` is 0 until the first
  * temporary table, so that this costs next to nothing for most.
  */
@@ -77,7 +93,10 @@ export async function isPinned(backend: SharedBackend): Promise<boolean> {
 /** Reads the state of the session as it is now. */
 export async function capture(backend: SharedBackend, state: SessionState, traces: Traces): Promise<void> {
   if (traces.settings) {
-    const custom = [...traces.customSettings, ...[...state.settings.keys()].filter((name) => name.includes("."))];
+    const custom = [
+      ...traces.customSettings,
+      ...[...state.settings.keys()].filter((name) => name.includes(".")),
+    ];
     const names = custom.map(literal).join(", ");
     const rows = await backend.query(`
       SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
@@ -88,20 +107,24 @@ export async function capture(backend: SharedBackend, state: SessionState, trace
         WHERE pg_catalog.current_setting(name, true) <> ''
       UNION ALL SELECT 'role', pg_catalog.current_setting('role')`);
     state.settings.clear();
+    // They come from the server itself, but a role may be gone when it is needed again.
+    state.proven = true;
     for (const [name, value] of rows) {
       if (name === "role") state.role = value ?? "none";
       else if (name && value !== null && value !== undefined) state.settings.set(name, value);
     }
   }
   if (traces.prepared) {
-    const rows = await backend.query("SELECT statement FROM pg_catalog.pg_prepared_statements WHERE from_sql");
+    const rows = await backend.query(
+      "SELECT statement FROM pg_catalog.pg_prepared_statements WHERE from_sql",
+    );
     state.prepared = rows.map(([text]) => text ?? "");
   }
 }
 
-/** Clears what the last client left, and sets what the next one had. `prepared`: SQL statements are to be removed. */
-export async function restore(backend: SharedBackend, state: SessionState, deallocate: boolean): Promise<void> {
-  const statements = ["SELECT 1", "RESET ALL", "RESET ROLE", "DISCARD SEQUENCES"];
+/** The SQL that clears what the last client left, and sets what the next one had. */
+export function restoreText(state: SessionState, deallocate: boolean): string {
+  const statements = ["RESET ALL", "RESET ROLE", "DISCARD SEQUENCES"];
   if (deallocate) statements.push("DEALLOCATE ALL");
   if (state.settings.size > 0) {
     const values = [...state.settings].map(([name, value]) => `(${literal(name)}, ${literal(value)})`);
@@ -111,7 +134,17 @@ export async function restore(backend: SharedBackend, state: SessionState, deall
   }
   if (state.role !== "none") statements.push(`SET ROLE ${identifier(state.role)}`);
   // One query is one round trip, and one implicit transaction: a value that is refused leaves nothing half done.
-  await backend.query([...statements, ...state.prepared].join(";\n"));
+  return [...statements, ...state.prepared].join("; ");
+}
+
+/** Runs `restoreText`. */
+export async function restore(
+  backend: SharedBackend,
+  state: SessionState,
+  deallocate: boolean,
+): Promise<void> {
+  await backend.query(`SELECT 1; ${restoreText(state, deallocate)}`);
+  state.proven = true;
 }
 
 /** What a client that has gone leaves: nothing. */

@@ -21,9 +21,6 @@ export function parsedStatement(name: string, query: string, parameterTypes: num
 /** What the backend holds, by name. */
 export type ResidentStatements = Map<string, string>;
 
-/** Messages that were put before a client's own, and their answers that it must not see. */
-export type Inserted = "ParseComplete" | "CloseComplete";
-
 /** One client's prepared statements, the unnamed one under "". */
 export class ClientStatements {
   readonly #own: Map<string, ParsedStatement> = new Map();
@@ -43,15 +40,18 @@ export class ClientStatements {
     return this.#own.has(name);
   }
 
-  /** Before Bind, Describe or Close: makes the backend's statement of that name the client's own, or none. */
-  summon(name: string, writer: Writer, inserted: (answer: Inserted) => void): void {
+  /**
+   * Before Bind, Describe or Close: makes the backend's statement of that name the client's own, or none. `inserted` is
+   * called for each message whose answer the client must not see.
+   */
+  summon(name: string, writer: Writer, inserted: () => void): void {
     if (this.#parsing.has(name)) return;
     const own = this.#own.get(name);
     const resident = this.#resident.get(name);
     if (own?.key === resident) return;
     if (resident !== undefined) {
       encodeFrontend(writer, { type: "Close", kind: "S", name });
-      inserted("CloseComplete");
+      inserted();
       this.#resident.delete(name);
     }
     if (own) {
@@ -61,13 +61,13 @@ export class ClientStatements {
         query: own.query,
         parameterTypes: own.parameterTypes,
       });
-      inserted("ParseComplete");
+      inserted();
       this.#resident.set(name, own.key);
     }
   }
 
   /** Before SQL that can name statements (EXECUTE, DEALLOCATE, pg_prepared_statements): exactly the client's own. */
-  summonAll(writer: Writer, inserted: (answer: Inserted) => void): void {
+  summonAll(writer: Writer, inserted: () => void): void {
     for (const name of [...this.#resident.keys(), ...this.#own.keys()]) {
       if (name !== "") this.summon(name, writer, inserted);
     }
@@ -101,6 +101,7 @@ export class ClientStatements {
   /** DEALLOCATE or DISCARD ALL ran: only the `left` ones are still there. */
   retain(left: ReadonlySet<string>): void {
     for (const name of [...this.#own.keys()]) if (name !== "" && !left.has(name)) this.#own.delete(name);
-    for (const name of [...this.#resident.keys()]) if (name !== "" && !left.has(name)) this.#resident.delete(name);
+    for (const name of [...this.#resident.keys()])
+      if (name !== "" && !left.has(name)) this.#resident.delete(name);
   }
 }
