@@ -120,10 +120,10 @@ export class MainLoop {
       this.#module._pgl_sendConnData();
     });
     const parameters = new Map(parameterStatuses(answers));
-    // Some settings are reported once more after the first statement. It also tells the user's name, which single-user
-    // mode leaves out of session_authorization.
-    for (const [name, value] of parameterStatuses(this.#runAlone("select"))) parameters.set(name, value);
-    if (parameters.get("session_authorization") === "") parameters.set("session_authorization", "postgres");
+    // Single-user mode leaves session_authorization empty, a server does not. With this first statement come settings
+    // that the startup did not report yet.
+    const first = this.#runAlone("SET SESSION AUTHORIZATION postgres");
+    for (const [name, value] of parameterStatuses(first)) parameters.set(name, value);
     return [...parameters];
   }
 
