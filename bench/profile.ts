@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { modes } from "./options.ts";
 import { findPgbench, runPgbench } from "./pgbench.ts";
+import { compileTime } from "./rounds.ts";
 import { startTarget } from "./target-process.ts";
 import { constant, targets } from "./targets.ts";
 
@@ -31,6 +32,7 @@ function selfTimes(profile: CpuProfile): SelfTime[] {
   for (const [index, id] of profile.samples.entries()) {
     const frame = frames.get(id);
     if (frame === undefined) continue;
+    if (frame.url === "node:inspector") continue; // the profiler's own start and stop
     const place = placeOf(frame.url, frame.lineNumber + 1);
     const name = frame.functionName || "(anonymous)";
     const key = `${name} ${place}`;
@@ -101,7 +103,7 @@ async function main(): Promise<void> {
     });
     try {
       const load = { mode, clients: Number(clients), seconds: Number(seconds), script };
-      await runPgbench(pgbench.command, server.port, load);
+      await runPgbench(pgbench.command, server.port, { ...load, seconds: compileTime });
       server.signal("SIGUSR2");
       const { tps, transactions } = await runPgbench(pgbench.command, server.port, load);
       server.signal("SIGUSR2");

@@ -10,6 +10,9 @@ import type { Target } from "./targets.ts";
 /** Milliseconds after a run in which PostgreSQL's backends end, and their CPU time comes to be known. */
 const settleTime = 100;
 
+/** Seconds of load after which V8 has compiled what matters, on a machine that is busy with other things, too. */
+export const compileTime = 4;
+
 export interface Sample {
   target: string;
   mode: Mode;
@@ -87,22 +90,25 @@ export async function measure(setting: Setting): Promise<Results> {
 }
 
 /**
- * A second of each mode with one client finds out which modes a target does not speak at all; another one with all
- * clients gets the hot paths compiled.
+ * One second of each mode with one client finds out which modes a target does not speak at all. Then the hot paths get
+ * compiled: a server that was just started costs twice as much for its first seconds.
  */
 async function warmUp(setting: Setting, running: Map<string, Running>, results: Results): Promise<void> {
   const most = Math.max(...setting.options.clients);
   for (const target of setting.targets) {
     for (const mode of setting.options.modes) {
       setting.progress(`warming up ${target.name}: ${mode}`);
-      for (const clients of [1, most]) {
+      for (const [clients, seconds] of [
+        [1, 1],
+        [most, compileTime],
+      ] as const) {
         const server = running.get(target.name);
         if (server === undefined || results.reasons.has(modeKey(target.name, mode))) continue;
         try {
           await runPgbench(setting.pgbench, server.port, {
             mode,
             clients,
-            seconds: 1,
+            seconds,
             script: setting.script,
           });
         } catch (cause) {

@@ -1,74 +1,113 @@
-// The TCP server: one session for each connection; direct TLS told from plain protocol by the first byte; Unix sockets;
-// a cap on connections that is answered in the protocol; graceful shutdown.
+// The server socket: one session for each connection, over TCP or a Unix socket; a cap on connections that is answered in
+// the protocol; graceful shutdown.
+import { chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { TLSSocket } from "node:tls";
-import { Session, type SessionOptions } from "../../src/session/mod.ts";
+import { memoryCancelRegistry, Session, type SessionOptions } from "../../src/session/mod.ts";
 import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
 import type { TlsServer } from "./tls.ts";
 import { SocketTransport } from "./transport.ts";
+import { removeStale, socketPath } from "./unix-socket.ts";
 
 export interface ListenOptions {
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
-  /** 0 takes a free port. */
+  /** 0 (default) takes a free port. With a folder as `path` it is part of the socket's name; its default is then 5432. */
   readonly port?: number | undefined;
-  /** Path of a Unix socket, instead of host and port. */
+  /** A Unix socket instead of host and port: its path, or the folder to put `.s.PGSQL.<port>` in. */
   readonly path?: string | undefined;
+  /** Mode of the Unix socket. Default 0o700: the own user's processes only. */
+  readonly mode?: number | undefined;
+  /** Offers TLS: after SSLRequest, and direct. Not on Unix sockets, as in PostgreSQL. */
   readonly tls?: TlsServer | undefined;
-  /** Connections at a time; the next one gets FATAL 53300. Default 1,000. */
+  /** Sessions at a time; the next client gets FATAL 53300. Default 1,000. */
   readonly maxConnections?: number | undefined;
+  /**
+   * Milliseconds that a statement may go on after its client closed its side of the connection, before it is cancelled.
+   * Such a client may still wait for its answer, or be gone for good. Default 5,000.
+   */
+  readonly lostClientGrace?: number | undefined;
 }
 
 export interface Listener {
+  /** As it was bound; empty for a Unix socket. */
   readonly host: string;
+  /** As it was bound; 0 for a Unix socket. */
   readonly port: number;
+  /** Path of the Unix socket. */
+  readonly path: string | undefined;
   /** Sessions at the moment. */
   readonly size: number;
-  /** Takes no more connections, ends idle sessions at once and the others after their statement (57P01). */
-  close(graceMilliseconds?: number): Promise<void>;
+  /**
+   * Takes no more connections; ends idle sessions at once and the others after their statement (57P01), or after `grace`
+   * milliseconds, default 10,000. Settles when every connection is closed.
+   */
+  close(grace?: number): Promise<void>;
 }
 
 /** Milliseconds before TCP keepalive probes, so that vanished clients do not hold a transaction for hours. */
 const keepAliveDelay = 60_000;
-const tlsHandshakeByte = 0x16;
+
+/** Milliseconds after the last session's end for clients to read its last words and hang up. */
+const farewell = 1_000;
 
 /** Starts listening. Rejects with Node's error (EADDRINUSE …) if that fails. */
 export async function listen(session: SessionOptions, options: ListenOptions = {}): Promise<Listener> {
+  const { maxConnections = 1_000, lostClientGrace = 5_000 } = options;
+  const path = options.path === undefined ? undefined : socketPath(options.path, options.port);
+  const tls = path === undefined ? options.tls : undefined;
+  const cancels = session.cancels ?? memoryCancelRegistry();
   const sessions = new Set<Session>();
-  const maxConnections = options.maxConnections ?? 1_000;
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelay }, (socket) => {
-    socket.on("error", () => {});
-    if (options.tls) peekTls(socket, options.tls, open);
-    else open(socket);
-  });
+  const refused = new Set<Session>();
+  const transports = new Set<SocketTransport>();
 
-  function open(socket: Socket): void {
-    const transport = new SocketTransport(socket, options.tls);
-    const accepted = new Session(transport, {
-      ...session,
-      ...(sessions.size >= maxConnections && { refuse: tooManyClients() }),
-    });
-    sessions.add(accepted);
-    accepted.closed.then(() => sessions.delete(accepted));
+  function accept(socket: Socket): void {
+    const full = sessions.size >= maxConnections;
+    // Those that are told so are connections, too.
+    if (full && refused.size >= maxConnections) return void socket.destroy();
+    const transport = new SocketTransport(socket, { tls, lostClientGrace });
+    transports.add(transport);
+    transport.closed.then(() => transports.delete(transport));
+    const accepted = new Session(transport, { ...session, cancels, ...(full && { refuse: tooManyClients() }) });
+    const kept = full ? refused : sessions;
+    kept.add(accepted);
+    accepted.closed.then(() => kept.delete(accepted));
     transport.attach(accepted);
   }
 
-  await started(server, options);
+  const settings = {
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveDelay,
+    // A client may close its side when it has asked everything, and still wants its answers.
+    allowHalfOpen: true,
+  };
+  const server = createServer(settings, accept);
+  await started(server, path, options);
+  // A connection that could not be accepted (too many files) is no reason to end those that stand.
+  server.on("error", () => {});
   const address = server.address();
+
   return {
-    host: typeof address === "object" && address ? address.address : (options.path ?? ""),
+    host: typeof address === "object" && address ? address.address : "",
     port: typeof address === "object" && address ? address.port : 0,
+    path,
     get size() {
       return sessions.size;
     },
     async close(grace = 10_000) {
-      server.close();
-      for (const open of sessions) open.shutdown();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const all = [...sessions, ...refused];
+      for (const open of all) open.shutdown();
       const timer = setTimeout(() => {
-        for (const open of sessions) open.end();
+        for (const open of all) open.shutdown(true);
       }, grace);
-      await Promise.all([...sessions].map(({ closed }) => closed));
+      await Promise.all(all.map((open) => open.closed));
       clearTimeout(timer);
+      const last = setTimeout(() => {
+        for (const transport of transports) transport.destroy();
+      }, farewell);
+      await closed;
+      clearTimeout(last);
     },
   };
 }
@@ -77,34 +116,23 @@ function tooManyClients(): PgError {
   return fatal(sqlstate.tooManyConnections, "sorry, too many clients already");
 }
 
-function started(server: Server, options: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    const ready = (): void => {
-      server.off("error", reject);
-      resolve();
-    };
-    if (options.path !== undefined) server.listen(options.path, ready);
-    else server.listen(options.port ?? 0, options.host ?? "127.0.0.1", ready);
-  });
+async function started(server: Server, path: string | undefined, options: ListenOptions): Promise<void> {
+  if (path === undefined) return bound(server, { port: options.port ?? 0, host: options.host ?? "127.0.0.1" });
+  try {
+    await bound(server, { path });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !(await removeStale(path))) throw error;
+    await bound(server, { path });
+  }
+  chmodSync(path, options.mode ?? 0o700);
 }
 
-/** PostgreSQL 17's direct TLS: the connection begins with a handshake instead of a startup packet. */
-function peekTls(socket: Socket, tls: TlsServer, open: (socket: Socket) => void): void {
-  socket.once("data", (first: Buffer) => {
-    socket.pause();
-    socket.unshift(first);
-    if (first[0] !== tlsHandshakeByte) {
-      open(socket);
-      socket.resume();
-      return;
-    }
-    const secure = new TLSSocket(socket, { isServer: true, ...tls.options() });
-    secure.on("error", () => socket.destroy());
-    secure.once("secure", () => {
-      // Without ALPN a cross-protocol attack could reach the server (PostgreSQL requires it, too).
-      if (secure.alpnProtocol === "postgresql") open(secure);
-      else secure.destroy();
+function bound(server: Server, where: { path: string } | { port: number; host: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(where, () => {
+      server.off("error", reject);
+      resolve();
     });
   });
 }

@@ -1,63 +1,155 @@
-// TLS for the server: certificate and key with reload, client certificates, and what a session needs to know of a
-// connection (PostgreSQL documentation, "Secure TCP/IP Connections with SSL").
+// TLS for the server: certificates with reload, client certificates, SNI, and what a session needs to know of a connection
+// (PostgreSQL documentation, "Secure TCP/IP Connections with SSL").
+import { constants } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createSecureContext, type SecureContext, type TLSSocket, type TLSSocketOptions } from "node:tls";
+import type { Socket } from "node:net";
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+} from "node:tls";
 import type { TlsInfo } from "../../src/auth/mod.ts";
 
-export interface TlsFiles {
-  /** PEM: the certificate, with its chain behind it. */
+export interface CertificateFiles {
+  /** Path of a PEM file: the certificate, with its chain behind it. */
   readonly cert: string;
-  /** PEM: its private key. */
+  /** Path of a PEM file: its private key. */
   readonly key: string;
-  /** PEM: the authorities of client certificates; without it none is asked for. */
-  readonly ca?: string | undefined;
-  /** Refuse clients without a certificate. */
-  readonly requireClientCertificate?: boolean | undefined;
 }
 
-/** What the listener needs for the upgrade and for direct TLS. */
+export interface TlsFiles extends CertificateFiles {
+  /**
+   * Path of a PEM file: the authorities of client certificates. Without it none is asked for; with it a client may come
+   * without a certificate, but not with one that they did not sign.
+   */
+  readonly ca?: string | undefined;
+  /** Refuse clients without a certificate already in the handshake. Needs `ca`. */
+  readonly requireClientCertificate?: boolean | undefined;
+  /** Further certificates by the name that the client asked for (SNI): `db.example.com`, or `*.example.com`. */
+  readonly names?: Readonly<Record<string, CertificateFiles>> | undefined;
+}
+
+/** The server's side of TLS, for both the upgrade after SSLRequest and direct TLS. */
 export interface TlsServer {
-  options(): TLSSocketOptions;
-  /** Reads the files again; connections that stand keep the old certificate. @throws if a file is unusable. */
+  /** Shakes hands with the client. Rejects when that fails; the socket is closed then. */
+  accept(socket: Socket): Promise<TLSSocket>;
+  /** Reads the files again; connections that stand keep what they have. @throws if a file is unusable: nothing changes. */
   reload(): void;
 }
 
-/** Loads a server's certificate. @throws a clear error if a file is missing or key and certificate do not fit. */
+interface Handshake {
+  resolve(socket: TLSSocket): void;
+  reject(error: Error): void;
+}
+
+/** Loads a server's certificates. @throws a clear error if a file is missing or key and certificate do not fit. */
 export function tlsServer(files: TlsFiles): TlsServer {
-  let context = load(files);
+  if (files.requireClientCertificate && files.ca === undefined) {
+    throw new TypeError("requireClientCertificate needs the authorities of client certificates: ca");
+  }
+  let names = loadNames(files);
+  // Never listens: sockets are handed to it. Only a server of node:tls verifies client certificates and reports it.
+  const server = createServer({
+    ...contextOptions(files, files),
+    ALPNProtocols: ["postgresql"],
+    requestCert: files.ca !== undefined,
+    // Like PostgreSQL: no certificate is for the authentication to judge, a wrong one ends the handshake.
+    rejectUnauthorized: files.requireClientCertificate === true,
+    SNICallback: (name, done) => done(null, contextFor(names, name)),
+  });
+  const handshakes = new Map<string, Handshake>();
+  server.on("secureConnection", (socket) => {
+    const handshake = handshakes.get(connectionKey(socket));
+    // From here on errors are the socket's own; whoever gets it hears of them through "close".
+    socket.on("error", () => {});
+    if (!handshake) socket.destroy();
+    else if (socket.authorizationError && socket.getPeerX509Certificate()) {
+      socket.destroy();
+      handshake.reject(new Error(`the client's certificate was refused: ${socket.authorizationError}`));
+    } else handshake.resolve(socket);
+  });
+  server.on("tlsClientError", (error, socket) => {
+    handshakes.get(connectionKey(socket))?.reject(error);
+    socket.destroy();
+  });
+
   return {
-    options: () => ({
-      secureContext: context,
-      ALPNProtocols: ["postgresql"],
-      requestCert: files.ca !== undefined,
-      rejectUnauthorized: files.requireClientCertificate === true,
-    }),
+    accept(socket) {
+      const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+      const key = connectionKey(socket);
+      handshakes.set(key, { resolve, reject });
+      const closed = (): void => reject(new Error("the connection was closed during the TLS handshake"));
+      socket.on("close", closed);
+      socket.on("error", reject);
+      server.emit("connection", socket);
+      return promise.finally(() => {
+        handshakes.delete(key);
+        socket.off("close", closed);
+      });
+    },
     reload() {
-      context = load(files);
+      const next = loadNames(files);
+      server.setSecureContext(contextOptions(files, files));
+      names = next;
     },
   };
 }
 
-function load(files: TlsFiles): SecureContext {
-  return createSecureContext({
-    cert: readFileSync(files.cert),
-    key: readFileSync(files.key),
-    ...(files.ca !== undefined && { ca: readFileSync(files.ca) }),
+/** Names a connection, on the plain socket and on the one of TLS over it: node:tls does not tell them together. */
+function connectionKey(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
+}
+
+function contextOptions(certificate: CertificateFiles, { ca }: TlsFiles): SecureContextOptions {
+  return {
+    cert: readFileSync(certificate.cert),
+    key: readFileSync(certificate.key),
+    ...(ca !== undefined && { ca: readFileSync(ca) }),
     minVersion: "TLSv1.2",
-  });
+    // As PostgreSQL: no resumption, which would bring back client certificates that a reload took the trust from.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
+}
+
+function loadNames(files: TlsFiles): ReadonlyMap<string, SecureContext> {
+  const names = Object.entries(files.names ?? {});
+  return new Map(
+    names.map(([name, certificate]) => [
+      name.toLowerCase(),
+      createSecureContext(contextOptions(certificate, files)),
+    ]),
+  );
+}
+
+/** The certificate for a server name; undefined is the default one. A `*` stands for one label. */
+function contextFor(names: ReadonlyMap<string, SecureContext>, name: string): SecureContext | undefined {
+  const asked = name.toLowerCase();
+  return names.get(asked) ?? names.get(asked.replace(/^[^.]+/, "*"));
 }
 
 /** What a session may know of a TLS connection. */
 export function tlsInfo(socket: TLSSocket): TlsInfo {
-  const own = socket.getCertificate();
-  const peer = socket.getPeerCertificate();
-  const serverName = (socket as { servername?: string | false }).servername;
+  const serverCertificate = socket.getX509Certificate()?.raw;
+  const clientCertificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  const serverName = (socket as { servername?: string | false | null }).servername;
+  const protocol = socket.getProtocol();
   return {
-    protocol: socket.getProtocol() ?? "unknown",
+    ...(protocol && { protocol }),
     ...(serverName && { serverName }),
     ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }),
-    ...(own && "raw" in own && own.raw instanceof Uint8Array && { serverCertificate: own.raw }),
-    ...(socket.authorized &&
-      peer.subject && { clientCertificate: { commonName: String(peer.subject.CN), der: peer.raw } }),
+    ...(serverCertificate && { serverCertificate }),
+    ...(clientCertificate && {
+      clientCertificate: {
+        commonName: commonName(socket.getPeerCertificate().subject?.CN),
+        der: clientCertificate.raw,
+      },
+    }),
   };
+}
+
+/** Empty, which is nobody's name, for a certificate with none, with several, or with one that a NUL cuts short. */
+function commonName(name: unknown): string {
+  return typeof name === "string" && !name.includes("\0") ? name : "";
 }

@@ -1,37 +1,68 @@
-// A session's transport over a Node socket: back-pressure both ways, the TLS upgrade after SSLRequest, and an end that
-// waits for what was written.
+// A session's transport over a Node socket: back-pressure both ways, TLS from the start or after SSLRequest, clients that
+// close only their side, and an end that waits for what was written.
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
+import type { TlsInfo } from "../../src/auth/mod.ts";
 import type { Session, Transport } from "../../src/session/mod.ts";
 import { type TlsServer, tlsInfo } from "./tls.ts";
+
+export interface SocketTransportOptions {
+  /** Absent: SSLRequest is answered `N`, and direct TLS is not understood. */
+  readonly tls?: TlsServer | undefined;
+  /** See ListenOptions. */
+  readonly lostClientGrace: number;
+}
 
 /** Milliseconds that a client may take to read what was sent before its end; then it is cut off. */
 const lingerTimeout = 5_000;
 
+/** The first byte of a TLS record that carries a handshake; a startup packet's first byte is 0. */
+const tlsHandshakeByte = 0x16;
+
 export class SocketTransport implements Transport {
-  tls: Transport["tls"];
-  readonly startTls?: () => Promise<NonNullable<Transport["tls"]>>;
-  readonly address: string | undefined;
+  tls: TlsInfo | undefined;
+  readonly startTls?: () => Promise<TlsInfo>;
+  /** The peer's IP address, or `[local]` for a Unix socket, as in PostgreSQL's log. */
+  readonly address: string;
+  /** Settles when the socket is gone. */
+  readonly closed: Promise<void>;
+  readonly #options: SocketTransportOptions;
+  /** The TLS socket once there is one. */
   #socket: Socket;
   #session: Session | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #untouched = true;
+  #handshaking = false;
   #ending = false;
 
-  constructor(socket: Socket, tls: TlsServer | undefined) {
+  /** `socket` must allow half-open connections, or a client's end would cut off its answers. */
+  constructor(socket: Socket, options: SocketTransportOptions) {
     this.#socket = socket;
-    this.address = socket.remoteAddress;
-    if (socket instanceof TLSSocket) this.tls = tlsInfo(socket);
-    else if (tls) this.startTls = () => this.#startTls(tls);
+    this.#options = options;
+    this.address = socket.remoteAddress ?? "[local]";
+    const { tls } = options;
+    if (tls) this.startTls = () => this.#handshake(tls);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    socket.on("error", () => {});
+    // Under TLS, too: the TLS socket closes the one below it.
+    socket.once("close", () => {
+      clearTimeout(this.#timer);
+      this.#release();
+      this.#session?.end();
+      resolve();
+    });
   }
 
   /** Lets the socket's bytes into the session. */
   attach(session: Session): void {
     this.#session = session;
-    this.#listen();
+    this.#listen(this.#socket);
   }
 
   write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#socket.destroyed || this.#socket.write(bytes)) return;
+    // A write after the end is an error to Node's streams, which would take with it what waits to be sent.
+    if (this.#ending || this.#handshaking || this.#socket.destroyed || this.#socket.write(bytes)) return;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
@@ -39,57 +70,86 @@ export class SocketTransport implements Transport {
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
+    if (this.#handshaking) return this.destroy();
     this.#socket.end();
-    // A peer that does not close its side would keep the connection half open.
-    setTimeout(() => this.#socket.destroy(), lingerTimeout).unref();
+    // What the client still sends is read and dropped: closing over it would be a reset, which takes back from the client
+    // what it has not read yet. But one that does not close its side, or does not read, is not waited for for ever.
     this.#socket.resume();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.destroy(), lingerTimeout);
   }
 
   destroy(): void {
     this.#socket.destroy();
   }
 
-  #listen(): void {
-    const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => {
-      const pending = this.#session?.receive(chunk);
-      if (!pending) return;
-      socket.pause();
-      pending.then(() => socket.resume());
-    });
-    socket.on("drain", () => this.#release());
-    socket.on("end", () => this.#session?.end());
-    socket.on("error", () => this.#closed());
-    socket.on("close", () => this.#closed());
-  }
+  readonly #receive = (chunk: Buffer): void => {
+    const { tls } = this.#options;
+    const first = this.#untouched;
+    this.#untouched = false;
+    if (first && tls && chunk[0] === tlsHandshakeByte) return this.#directTls(tls, chunk);
+    const pending = this.#session?.receive(chunk);
+    if (!pending) return;
+    this.#socket.pause();
+    pending.then(() => this.#socket.resume());
+  };
 
-  #closed(): void {
-    this.#release();
-    this.#session?.end();
-  }
-
-  #release(): void {
+  readonly #release = (): void => {
     this.#drained?.resolve();
     this.#drained = undefined;
+  };
+
+  /** The client sends no more. It may still read, or be gone: only a failing write would tell. */
+  readonly #halfClosed = (): void => {
+    if (this.#ending) return;
+    this.#timer = setTimeout(() => this.#session?.end(), this.#options.lostClientGrace);
+    this.#session?.finish();
+  };
+
+  #listen(socket: Socket): void {
+    socket.on("data", this.#receive);
+    socket.on("drain", this.#release);
+    socket.on("end", this.#halfClosed);
   }
 
-  #startTls(server: TlsServer): Promise<NonNullable<Transport["tls"]>> {
+  #unlisten(socket: Socket): void {
+    socket.off("data", this.#receive);
+    socket.off("drain", this.#release);
+    socket.off("end", this.#halfClosed);
+  }
+
+  /** Direct TLS, as PostgreSQL 17 and later take it: the connection begins with the handshake. */
+  #directTls(tls: TlsServer, first: Buffer): void {
+    this.#socket.pause();
+    this.#socket.unshift(first);
+    this.#handshake(tls).then(
+      ({ alpn }) => {
+        // Without ALPN the client may not know whom it talks to (ALPACA attacks); PostgreSQL requires it, too.
+        if (alpn !== "postgresql") this.#session?.end();
+      },
+      () => {},
+    );
+  }
+
+  /** A handshake that fails ends the session without an answer: there is no common language to give one in. */
+  async #handshake(tls: TlsServer): Promise<TlsInfo> {
     const plain = this.#socket;
-    plain.removeAllListeners("data");
-    plain.removeAllListeners("drain");
-    plain.removeAllListeners("end");
-    plain.removeAllListeners("close");
-    plain.removeAllListeners("error");
-    plain.on("error", () => {});
-    const secure = new TLSSocket(plain, { isServer: true, ...server.options() });
-    this.#socket = secure;
-    return new Promise((resolve, reject) => {
-      secure.once("secure", () => {
-        this.tls = tlsInfo(secure);
-        resolve(this.tls);
-      });
-      secure.once("error", reject);
-      this.#listen();
-    });
+    this.#untouched = false;
+    this.#unlisten(plain);
+    plain.pause();
+    this.#handshaking = true;
+    try {
+      const secure = await tls.accept(plain);
+      this.#socket = secure;
+      this.tls = tlsInfo(secure);
+      this.#listen(secure);
+      return this.tls;
+    } catch (error) {
+      plain.destroy();
+      this.#session?.end();
+      throw error;
+    } finally {
+      this.#handshaking = false;
+    }
   }
 }

@@ -107,7 +107,8 @@ export function milliseconds(value: string): number | undefined {
 
 /** The client may shorten the operator's limit, not lengthen it. */
 function effective(limit: number, setting: string | undefined): number {
-  const asked = setting === undefined ? 0 : (milliseconds(setting) ?? 0);
+  // "0", the default, is what nearly every session has at every ReadyForQuery.
+  const asked = setting === undefined || setting === "0" ? 0 : (milliseconds(setting) ?? 0);
   if (asked === 0 || limit === 0) return asked || limit;
   return Math.min(asked, limit);
 }

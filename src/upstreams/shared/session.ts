@@ -35,7 +35,7 @@ import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceTe
 import { ClientStatements, parsedStatement } from "./statements.ts";
 
 /** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
-const mayCopyIn = /\bcopy\b[^]*\bstdin\b/i;
+const mayCopyIn = /\bcopy\b[\s\S]*\bstdin\b/i;
 /** SQL that can name any prepared statement of the session. */
 const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
 const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
