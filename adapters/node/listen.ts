@@ -67,7 +67,11 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
     const transport = new SocketTransport(socket, { tls, lostClientGrace });
     transports.add(transport);
     transport.closed.then(() => transports.delete(transport));
-    const accepted = new Session(transport, { ...session, cancels, ...(full && { refuse: tooManyClients() }) });
+    const accepted = new Session(transport, {
+      ...session,
+      cancels,
+      ...(full && { refuse: tooManyClients() }),
+    });
     const kept = full ? refused : sessions;
     kept.add(accepted);
     accepted.closed.then(() => kept.delete(accepted));
@@ -117,7 +121,8 @@ function tooManyClients(): PgError {
 }
 
 async function started(server: Server, path: string | undefined, options: ListenOptions): Promise<void> {
-  if (path === undefined) return bound(server, { port: options.port ?? 0, host: options.host ?? "127.0.0.1" });
+  if (path === undefined)
+    return bound(server, { port: options.port ?? 0, host: options.host ?? "127.0.0.1" });
   try {
     await bound(server, { path });
   } catch (error) {
