@@ -50,7 +50,11 @@ export class RunningCall implements Call {
 
   /** The value of an upstream's promise, or the reason why the call was aborted, whichever comes first. */
   race<Value>(promise: PromiseLike<Value>): Promise<Value> {
-    this.check();
+    if (this.#reason) {
+      // Nobody waits for it any more; without this its failure would be an unhandled rejection.
+      promise.then(undefined, () => {});
+      throw this.#reason;
+    }
     return new Promise((resolve, reject) => {
       this.#rejectRace = reject;
       promise.then(resolve, reject);

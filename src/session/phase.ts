@@ -10,6 +10,8 @@ export interface Phase {
   cancel(reason?: "user" | "timeout"): void;
   /** The client is gone: roll back, let go of statements, portals, timers and the upstream. */
   close(): void | Promise<void>;
+  /** Answers are still to come that no promise of `receive` or `drained` stands for. */
+  readonly answering?: boolean;
   /** No statement is running and none is half received: a shutdown may end the session now. */
   readonly idle: boolean;
 }

@@ -26,6 +26,10 @@ export class RelayPhase implements Phase {
     return this.#idle;
   }
 
+  get answering(): boolean {
+    return !this.#idle;
+  }
+
   receive(frame: Frame): void {
     this.#idle = false;
     this.#relay.send(frame);

@@ -61,6 +61,7 @@ export class Session {
   #running: Promise<void> | undefined;
   #ending = false;
   #shutdown = false;
+  #finishing = false;
   #settleClosed: () => void = () => {};
 
   constructor(transport: Transport, options: SessionOptions) {
@@ -101,17 +102,32 @@ export class Session {
     if (this.#running && this.#framer.buffered > this.#limits.inputHighWater) return this.#running;
   }
 
-  /** The client closed its side, or vanished: what runs is cancelled and the session is torn down. */
+  /** The client vanished: what runs is cancelled and the session is torn down. */
   end(): void {
     if (this.#ending) return;
     this.#end();
   }
 
-  /** Ends the session with FATAL 57P01, at once if it is idle, else when its statement is done. */
-  shutdown(): void {
+  /**
+   * The client closed its side, but may still read: what it sent is answered, then the session ends. PostgreSQL, too,
+   * sees the end of the input only when it wants to read the next message.
+   */
+  finish(): void {
+    this.#finishing = true;
+    this.#finishIfDone();
+  }
+
+  /** Ends the session with FATAL 57P01: at once if it is idle or `now` is given, else when its statement is done. */
+  shutdown(now = false): void {
     this.#shutdown = true;
-    if (!this.#running && this.#phase.idle) this.#fail(adminShutdown());
-    else if (this.#phase === this.#startup) this.#fail(adminShutdown());
+    const idle = !this.#running && this.#phase.idle;
+    if (now || idle || this.#phase === this.#startup) this.#fail(adminShutdown());
+  }
+
+  #finishIfDone(): void {
+    if (!this.#finishing || this.#ending || this.#running || this.#phase.answering) return;
+    this.#output.flush();
+    this.#end();
   }
 
   /** Handles the messages at hand, until one has to wait. */
@@ -126,6 +142,7 @@ export class Session {
       if (this.#ending) return;
       const drained = this.#phase.drained?.();
       if (drained) return this.#wait(drained);
+      this.#finishIfDone();
     } catch (error) {
       this.#fail(error);
     }
@@ -157,7 +174,10 @@ export class Session {
 
   /** After authentication: finds the upstream, sends what a client expects before its first query. */
   async #connect(login: Login, version: number): Promise<void> {
+    // The client may leave during each wait; what is taken for it after that, nobody would give back.
+    if (this.#ending) return;
     const upstream = await this.#options.upstream(login);
+    if (this.#ending) return;
     if (!upstream) {
       throw fatal(sqlstate.invalidCatalogName, `database "${login.database}" does not exist`);
     }
@@ -210,8 +230,10 @@ export class Session {
 
   /** A ReadyForQuery is on its way: the client may now be idle. */
   #ready(status: TransactionStatus): void {
+    if (this.#ending) return;
     this.#timers.idle(status, this.#client?.parameters);
     if (this.#shutdown) this.#fail(adminShutdown());
+    this.#finishIfDone();
   }
 
   #startupTimedOut(): void {

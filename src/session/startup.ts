@@ -42,8 +42,6 @@ export class StartupPhase implements Phase {
 
   constructor(host: StartupHost) {
     this.#host = host;
-    // Direct TLS: an SSLRequest inside of it is not one any more.
-    this.#sslDone = host.transport.tls !== undefined;
   }
 
   /** A StartupMessage was read: an error can be told, since the client now understands messages. */
@@ -80,8 +78,9 @@ export class StartupPhase implements Phase {
   }
 
   #sslRequest(): void | Promise<void> {
-    if (this.#sslDone) throw unsupportedVersion(80877103);
     const { transport, output } = this.#host;
+    // Inside of direct TLS it is no request for encryption any more.
+    if (this.#sslDone || transport.tls) throw unsupportedVersion(80877103);
     this.#refusePlaintext("SSL");
     this.#sslDone = true;
     if (!transport.startTls) return output.sendRaw(letter("N"));

@@ -38,6 +38,8 @@ export class StatementPhase implements Phase {
   #copied = false;
   #copyOpened: (() => void) | undefined;
   #work: Promise<void> | undefined;
+  /** Set once the client is gone: nothing more is run for it. */
+  #gone: PgError | undefined;
 
   constructor(upstream: StatementSession, host: PhaseHost) {
     this.#context = {
@@ -122,6 +124,7 @@ export class StatementPhase implements Phase {
 
   async close(): Promise<void> {
     const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
+    this.#gone = gone;
     this.#call?.abort(gone);
     this.#copy?.abandon(gone);
     await this.#work;
@@ -201,6 +204,7 @@ export class StatementPhase implements Phase {
     const call = new RunningCall(this.#context.client);
     this.#call = call;
     try {
+      if (this.#gone) throw this.#gone;
       await work(call);
       return true;
     } catch (cause) {
