@@ -18,11 +18,10 @@ interface Notification {
 export class Client implements ClientContext {
   readonly processId: number;
   readonly login: Login;
-  /** SET, SHOW, RESET and ParameterStatus. */
-  readonly settings: Parameters;
   readonly #output: Output;
   readonly #idle: () => boolean;
   readonly #abort: AbortController = new AbortController();
+  #settings: Parameters | undefined;
   #notifications: Notification[] = [];
 
   constructor(processId: number, login: Login, output: Output, idle: () => boolean) {
@@ -30,10 +29,14 @@ export class Client implements ClientContext {
     this.login = login;
     this.#output = output;
     this.#idle = idle;
-    this.settings = new Parameters((name, value) => {
-      writeParameterStatus(output.writer, name, value);
-      this.#push();
-    });
+  }
+
+  /** SET, SHOW, RESET and ParameterStatus. Made when it is first asked for: a relay's client never does. */
+  get settings(): Parameters {
+    this.#settings ??= new Parameters((name, value) =>
+      writeParameterStatus(this.#output.writer, name, value),
+    );
+    return this.#settings;
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -60,7 +63,11 @@ export class Client implements ClientContext {
   }
 
   setParameter(name: string, value: string): void {
-    if (!this.signal.aborted) this.settings.report(name, value);
+    if (this.signal.aborted) return;
+    this.settings.report(name, value);
+    if (!this.#idle()) return;
+    this.settings.announce();
+    this.#push();
   }
 
   /** Writes the notifications that waited; called before ReadyForQuery outside a transaction. */

@@ -7,27 +7,46 @@ import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { RunningCall } from "./call.ts";
 import type { Client } from "./client.ts";
-import type { PreparedStatements } from "./prepared.ts";
+import type { Portals, PreparedStatements } from "./prepared.ts";
+import { settle } from "./rows.ts";
 import type { Transaction } from "./transaction.ts";
-import type { Column, Result, StatementSession } from "./upstream.ts";
+import type { Column, Result, Statement, StatementSession } from "./upstream.ts";
 
 export interface ControlHost {
   readonly upstream: StatementSession;
   readonly client: Client;
   readonly transaction: Transaction;
   readonly prepared: PreparedStatements;
+  readonly portals: Portals;
 }
 
 const savepointTags = { savepoint: "SAVEPOINT", release: "RELEASE", rollbackTo: "ROLLBACK" } as const;
 
 type Controlled = Promise<Result | undefined>;
 
-/** Runs a statement of the session's own; undefined: it is the upstream's. */
-export async function runControl(
+/** Runs a statement, up to its first row: the session's own here, all others by the upstream. */
+export async function runStatement(
   host: ControlHost,
-  statement: StatementClass,
+  kind: StatementClass,
+  statement: Statement,
   call: RunningCall,
-): Controlled {
+): Promise<Result> {
+  const { upstream, transaction } = host;
+  const own = kind.type === "other" ? undefined : await runControl(host, kind, call);
+  if (own) return own;
+  if (kind.type !== "prepareTransaction") return settle(upstream.query(statement, call), call);
+  let done = false;
+  try {
+    const result = await settle(upstream.query(statement, call), call);
+    done = true;
+    return result;
+  } finally {
+    await transaction.prepared(call, done);
+  }
+}
+
+/** Runs a statement of the session's own; undefined: it is the upstream's. */
+async function runControl(host: ControlHost, statement: StatementClass, call: RunningCall): Controlled {
   const { transaction, prepared, upstream } = host;
   switch (statement.type) {
     case "begin":
@@ -42,6 +61,8 @@ export async function runControl(
     case "release":
     case "rollbackTo":
       await transaction.savepoint(statement, call);
+      if (statement.type === "rollbackTo") host.portals.rollbackTo(transaction.depth);
+      if (statement.type === "release") host.portals.release(transaction.depth);
       return command(savepointTags[statement.type]);
     case "deallocate":
       if (statement.name === undefined) {
@@ -58,6 +79,11 @@ export async function runControl(
         upstream.notify &&
         command("NOTIFY", await upstream.notify(statement.channel, statement.payload ?? "", call))
       );
+    case "discard":
+      if (upstream.settings !== "upstream") return runSetting(host, statement, call);
+      // The upstream refuses DISCARD ALL in a transaction, and nothing may be lost then.
+      if (statement.what === "all" && transaction.status === "I" && !transaction.implicit) prepared.clear();
+      return undefined;
     default:
       return upstream.settings === "upstream" ? undefined : runSetting(host, statement, call);
   }

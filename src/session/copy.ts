@@ -23,6 +23,9 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
   #wakeWriter: (() => void) | undefined;
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers();
 
+  /** A message came that has no place in a COPY: the connection cannot go on. */
+  desynchronized = false;
+
   /** Settles at CopyDone or CopyFail. */
   get finished(): Promise<void> {
     return this.#finished.promise;
@@ -48,9 +51,7 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
       case frontendCodes.CopyDone:
         return this.#end(undefined);
       case frontendCodes.CopyFail: {
-        const message = decodeFrontend(frame.code, frame.body);
-        const reason = message.type === "CopyFail" ? message.message : "";
-        return this.#end(new PgError(sqlstate.queryCanceled, `COPY from stdin failed: ${reason}`));
+        return this.#end(copyFailure(frame));
       }
       case frontendCodes.Flush:
       case frontendCodes.Sync:
@@ -99,6 +100,17 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
     this.#failure = failure;
     this.#finished.resolve();
     this.#wakeReader?.();
+  }
+}
+
+/** The error that CopyFail makes of the COPY, or that of a CopyFail which cannot be read. */
+function copyFailure(frame: Frame): unknown {
+  try {
+    const message = decodeFrontend(frame.code, frame.body);
+    const reason = message.type === "CopyFail" ? message.message : "";
+    return new PgError(sqlstate.queryCanceled, `COPY from stdin failed: ${reason}`);
+  } catch (error) {
+    return error;
   }
 }
 

@@ -7,6 +7,7 @@ import { countParameters } from "../sql/parameters.ts";
 import { splitStatements } from "../sql/split.ts";
 import type { StatementClass } from "../sql/statement.ts";
 import { decodeBinary } from "../types/binary.ts";
+import { oid, typeSize } from "../types/oid.ts";
 import { PgError } from "../wire/error.ts";
 import {
   constantFrames,
@@ -18,11 +19,11 @@ import {
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText } from "../wire/utf8.ts";
 import type { RunningCall } from "./call.ts";
-import { describeControl, runControl } from "./control.ts";
+import { describeControl, runStatement } from "./control.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
 import { fromStatement } from "./position.ts";
 import { finish, type Portal, type PreparedStatement } from "./prepared.ts";
-import { checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
+import { checkFormat, checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
@@ -110,19 +111,15 @@ async function bind(context: StatementContext, message: Message<"Bind">, call: R
       `bind message supplies ${values.length} parameters, but prepared statement "${statement.name}" requires ${statement.parameterCount}`,
     );
   }
-  if (statement.kind) refuseInFailedBlock(transaction.status, statement.kind);
-  for (const format of [...formats, ...message.resultFormats]) {
-    if (format !== 0 && format !== 1) {
-      throw new PgError(sqlstate.invalidParameterValue, `unsupported format code: ${format}`);
-    }
-  }
+  refuseInFailedBlock(transaction.status, statement.kind);
+  for (const format of formats) checkFormat(format);
   const types = formats.includes(1)
     ? await parameterTypes(context, statement, call)
     : statement.parameterTypes;
   const parameters = values.map((value, at): Parameter => {
     if (value === null || typeof value === "string") return value;
-    if (formatOf(formats, at) === 0) return decodeText(value);
-    return decodeBinary(types[at] ?? 0, value) ?? value;
+    if (formatOf(formats, at) === 0) return textParameter(value);
+    return binaryParameter(types[at] ?? 0, value, at);
   });
   portals.add({
     name: message.portal,
@@ -130,9 +127,31 @@ async function bind(context: StatementContext, message: Message<"Bind">, call: R
     parameters,
     parameterTypes: types,
     resultFormats: message.resultFormats,
+    depth: transaction.depth,
     state: { type: "bound" },
   });
   output.writer.raw(constantFrames.bindComplete);
+}
+
+/** Text as it was sent; a NUL, which no text of PostgreSQL can hold, is refused as bytes that are not UTF-8 are. */
+function textParameter(value: Uint8Array): string {
+  const text = decodeText(value);
+  if (!text.includes("\0")) return text;
+  throw new PgError(sqlstate.characterNotInRepertoire, 'invalid byte sequence for encoding "UTF8": 0x00');
+}
+
+function binaryParameter(typeOid: number, value: Uint8Array, at: number): Parameter {
+  const size = typeSize(typeOid);
+  if (size > 0 && value.length < size && typeOid !== oid.name) {
+    throw new PgError(sqlstate.protocolViolation, "insufficient data left in message");
+  }
+  if (size > 0 && value.length > size && typeOid !== oid.name) {
+    throw new PgError(
+      sqlstate.invalidBinaryRepresentation,
+      `incorrect binary data format in bind parameter ${at + 1}`,
+    );
+  }
+  return decodeBinary(typeOid, value) ?? value;
 }
 
 /** The types of binary parameters: the client's own, else what the upstream makes of the statement. */
@@ -239,6 +258,7 @@ async function start(
   const result = await run(context, portal, kind, call);
   if (result.type === "rows") {
     checkResultFormats(portal.resultFormats, result.columns.length);
+    for (const format of portal.resultFormats) checkFormat(format);
     portal.state = {
       type: "rows",
       columns: result.columns,
@@ -257,10 +277,7 @@ async function run(
   const { sql, query, start } = portal.statement;
   const { parameters, parameterTypes, resultFormats } = portal;
   try {
-    const own = await runControl(context, kind, call);
-    if (own) return own;
-    const statement = { sql, parameters, parameterTypes, resultFormats };
-    return await settle(context.upstream.query(statement, call), call);
+    return await runStatement(context, kind, { sql, parameters, parameterTypes, resultFormats }, call);
   } catch (error) {
     throw fromStatement(error, query, start);
   }

@@ -9,8 +9,8 @@ export interface PhaseHost {
   readonly output: Output;
   readonly client: Client;
   readonly limits: SessionLimits;
-  /** A ReadyForQuery was written. */
-  ready(status: TransactionStatus): void;
+  /** A ReadyForQuery was written. `settings`: those that the session keeps itself, time-outs among them. */
+  ready(status: TransactionStatus, settings?: ReadonlyMap<string, string>): void;
   /** Ends the session with a FATAL error. */
   fail(error: unknown): void;
   /** Passes an error by the operator's hook. */

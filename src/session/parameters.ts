@@ -83,9 +83,12 @@ export class Parameters {
   /** Values that SET LOCAL hides until the transaction ends. */
   readonly #hidden: Map<string, string | undefined> = new Map();
   readonly #levels: Level[] = [];
-  #started = false;
+  /** What the client was told, by name. */
+  readonly #told: Map<string, string> = new Map();
+  /** Names whose values may differ from what the client was told. */
+  readonly #changed: Set<string> = new Set();
 
-  /** `report` sends one ParameterStatus. */
+  /** `report` writes one ParameterStatus. */
   constructor(report: (name: string, value: string) => void) {
     this.#report = report;
   }
@@ -110,8 +113,23 @@ export class Parameters {
       this.set(name, value);
       this.#initial.set(this.#resolve(name), this.show(name));
     }
-    this.#started = true;
-    for (const name of reported.keys()) this.#report(name, this.#values.get(name) ?? "");
+    for (const name of reported.keys()) this.#changed.add(name);
+    this.announce();
+  }
+
+  /**
+   * Tells the client what has changed since it was last told: once for each setting, before ReadyForQuery, and nothing
+   * of what is back at its old value.
+   */
+  announce(): void {
+    if (this.#changed.size === 0) return;
+    for (const name of this.#changed) {
+      const value = this.#values.get(name) ?? "";
+      if (this.#told.get(name) === value) continue;
+      this.#told.set(name, value);
+      this.#report(name, value);
+    }
+    this.#changed.clear();
   }
 
   /** SHOW. */
@@ -149,7 +167,9 @@ export class Parameters {
 
   /** Takes over a value that an upstream reports. */
   report(name: string, value: string): void {
-    this.#change(canonicalNames.get(name.toLowerCase()) ?? name, value, true);
+    const key = canonicalNames.get(name.toLowerCase()) ?? name;
+    this.#change(key, value);
+    this.#changed.add(key);
   }
 
   begin(savepoint?: string): void {
@@ -200,10 +220,10 @@ export class Parameters {
     return canonicalNames.get(name.toLowerCase()) ?? name.toLowerCase();
   }
 
-  #change(key: string, value: string, always = false): void {
+  #change(key: string, value: string): void {
     if (this.#values.get(key) === value) return;
     this.#values.set(key, value);
-    if (this.#started && (always || reported.has(key))) this.#report(key, value);
+    if (reported.has(key)) this.#changed.add(key);
   }
 }
 

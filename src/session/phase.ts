@@ -6,6 +6,8 @@ export interface Phase {
   receive(frame: Frame): void | Promise<void>;
   /** All messages at hand were given. A promise is back-pressure. */
   drained?(): void | Promise<void>;
+  /** The next message is broken: answers those before it, as PostgreSQL does, before the session ends. */
+  settle?(): void | Promise<void>;
   /** CancelRequest, or the statement time-out (`reason` says which). */
   cancel(reason?: "user" | "timeout"): void;
   /** The client is gone: roll back, let go of statements, portals, timers and the upstream. */

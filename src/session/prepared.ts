@@ -40,6 +40,8 @@ export interface Portal {
   readonly parameters: readonly Parameter[];
   readonly parameterTypes: readonly number[];
   readonly resultFormats: readonly number[];
+  /** Savepoints that were open when it was made. */
+  depth: number;
   state: PortalState;
 }
 
@@ -146,6 +148,16 @@ export class Portals {
     if (!portal) return;
     finish(portal);
     this.#portals.delete(name);
+  }
+
+  /** ROLLBACK TO: those that were made behind the savepoint end. */
+  rollbackTo(depth: number): void {
+    for (const { name, depth: made } of [...this.#portals.values()]) if (made >= depth) this.close(name);
+  }
+
+  /** RELEASE: those that were made behind the savepoint belong to what is around it now. */
+  release(depth: number): void {
+    for (const portal of this.#portals.values()) portal.depth = Math.min(portal.depth, depth);
   }
 
   /** The end of a transaction. */

@@ -39,6 +39,10 @@ export class RelayPhase implements Phase {
     return this.#relay.flush();
   }
 
+  settle(): void | Promise<void> {
+    return this.#relay.settle?.();
+  }
+
   cancel(reason: "user" | "timeout" = "user"): void {
     // The server's own text for a time-out cannot be had through a cancel request.
     if (!this.#idle || reason === "timeout") this.#relay.cancel();

@@ -32,7 +32,7 @@ function fieldDescription(column: Column, format: number): FieldDescription {
     tableOid: column.tableOid ?? 0,
     columnAttribute: column.attribute ?? 0,
     typeOid,
-    typeSize: typeSize(typeOid),
+    typeSize: column.typeSize ?? typeSize(typeOid),
     // -1 and not 0: JDBC tools derive numeric's scale from it and would show 1.0000…
     typeModifier: column.typeModifier ?? -1,
     format,
@@ -42,6 +42,11 @@ function fieldDescription(column: Column, format: number): FieldDescription {
 /** The format of one column or parameter: none given means text, one stands for all. */
 export function formatOf(formats: readonly number[], at: number): number {
   return formats.length === 1 ? (formats[0] as number) : (formats[at] ?? 0);
+}
+
+export function checkFormat(format: number): void {
+  if (format === 0 || format === 1) return;
+  throw new PgError(sqlstate.invalidParameterValue, `unsupported format code: ${format}`);
 }
 
 /** Refuses result formats that do not fit the columns, with PostgreSQL's text. */

@@ -144,7 +144,13 @@ export class Session {
       if (drained) return this.#wait(drained);
       this.#finishIfDone();
     } catch (error) {
-      this.#fail(error);
+      const settled = this.#phase.settle?.();
+      if (!settled) return this.#fail(error);
+      this.#wait(
+        settled.then(() => {
+          throw error;
+        }),
+      );
     }
   }
 
@@ -203,7 +209,8 @@ export class Session {
       output: this.#output,
       client,
       limits: this.#limits,
-      ready: (status: TransactionStatus) => this.#ready(status),
+      ready: (status: TransactionStatus, settings?: ReadonlyMap<string, string>) =>
+        this.#ready(status, settings),
       fail: (error: unknown) => this.#fail(error),
       error: (cause: unknown) => this.#error(cause),
     };
@@ -229,9 +236,9 @@ export class Session {
   }
 
   /** A ReadyForQuery is on its way: the client may now be idle. */
-  #ready(status: TransactionStatus): void {
+  #ready(status: TransactionStatus, settings?: ReadonlyMap<string, string>): void {
     if (this.#ending) return;
-    this.#timers.idle(status, this.#client?.parameters);
+    this.#timers.idle(status, settings);
     if (this.#shutdown) this.#fail(adminShutdown());
     this.#finishIfDone();
   }

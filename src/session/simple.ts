@@ -6,16 +6,16 @@ import { classify } from "../sql/classify.ts";
 import { splitStatements } from "../sql/split.ts";
 import { constantFrames, writeCommandComplete } from "../wire/mod.ts";
 import type { RunningCall } from "./call.ts";
-import { runControl } from "./control.ts";
+import { runStatement } from "./control.ts";
 import { sendCopy } from "./copy.ts";
 import { fromStatement } from "./position.ts";
-import { describeColumns, RowCursor, settle } from "./rows.ts";
+import { describeColumns, RowCursor } from "./rows.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
 import type { Result } from "./upstream.ts";
 
 export async function runSimple(context: StatementContext, query: string, call: RunningCall): Promise<void> {
-  const { transaction, upstream, prepared, portals, output } = context;
+  const { transaction, prepared, portals, output } = context;
   // As in PostgreSQL, a simple query takes the unnamed statement and portal with it.
   prepared.close("");
   portals.close("");
@@ -24,33 +24,26 @@ export async function runSimple(context: StatementContext, query: string, call: 
     output.writer.raw(constantFrames.emptyQueryResponse);
     return;
   }
-  const several = statements.length > 1;
-  let at = 0;
+  const last = statements.length - 1;
+  let position = 0;
   try {
-    for (const { text, start } of statements) {
-      at = start;
+    for (const [at, { text, start }] of statements.entries()) {
+      position = start;
       const kind = classify(text);
       refuseInFailedBlock(transaction.status, kind);
-      if (several) await transaction.beginImplicit(call);
-      const result =
-        (await runControl(context, kind, call)) ??
-        (await settle(
-          upstream.query({ sql: text, parameters: [], parameterTypes: [], resultFormats: [] }, call),
-          call,
-        ));
-      await sendResult(context, result, call);
+      if (last > 0) await transaction.beginImplicit(call);
+      const statement = { sql: text, parameters: [], parameterTypes: [], resultFormats: [] };
+      const result = await runStatement(context, kind, statement, call);
+      const tag = await sendBody(context, result, call);
+      // The last statement is complete when the transaction around it is: a deferred constraint may still fail.
+      if (at === last && transaction.implicit) await transaction.endImplicit(call, true);
+      writeCommandComplete(output.writer, tag);
       if (transaction.status === "I" && !transaction.implicit) portals.clear();
     }
   } catch (error) {
     await transaction.endImplicit(call, false);
-    throw fromStatement(error, query, at);
+    throw fromStatement(error, query, position);
   }
-  await transaction.endImplicit(call, true);
-}
-
-async function sendResult(context: StatementContext, result: Result, call: RunningCall): Promise<void> {
-  const { output } = context;
-  writeCommandComplete(output.writer, await sendBody(context, result, call));
 }
 
 /** Sends a result up to its CommandComplete, whose tag it gives. */
@@ -63,7 +56,8 @@ async function sendBody(context: StatementContext, result: Result, call: Running
       describeColumns(output.writer, result.columns);
       const cursor = new RowCursor(result, []);
       try {
-        return `${result.tag ?? "SELECT"}${counted(result.tag, await cursor.send(output, 0, call))}`;
+        const tag = result.tag ?? "SELECT";
+        return tag + counted(tag, await cursor.send(output, 0, call));
       } catch (error) {
         cursor.close();
         throw error;
@@ -74,7 +68,9 @@ async function sendBody(context: StatementContext, result: Result, call: Running
   }
 }
 
-/** SHOW's and EXPLAIN's tags carry no count. */
-export function counted(tag: string | undefined, count: number): string {
-  return tag === "SHOW" || tag === "EXPLAIN" ? "" : ` ${count}`;
+/** The tags of SHOW, EXPLAIN and CALL carry no count. */
+export function counted(tag: string, count: number): string {
+  return uncounted.has(tag) ? "" : ` ${count}`;
 }
+
+const uncounted: ReadonlySet<string> = new Set(["SHOW", "EXPLAIN", "CALL"]);

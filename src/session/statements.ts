@@ -3,9 +3,15 @@
  * gathers a pipeline until Sync or Flush, and answers errors (PostgreSQL documentation, 53.2.2 to 53.2.6). What a
  * message means is in simple.ts and extended.ts.
  */
-import { PgError } from "../wire/error.ts";
+import { fatal, PgError } from "../wire/error.ts";
 import type { Frame } from "../wire/framer.ts";
-import { decodeFrontend, type FrontendMessage, writeErrorResponse, writeReadyForQuery } from "../wire/mod.ts";
+import {
+  decodeFrontend,
+  type FrontendMessage,
+  frontendCodes,
+  writeErrorResponse,
+  writeReadyForQuery,
+} from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { RunningCall } from "./call.ts";
 import type { CopyInput } from "./copy.ts";
@@ -62,6 +68,7 @@ export class StatementPhase implements Phase {
 
   receive(frame: Frame): void | Promise<void> {
     if (this.#copy) return this.#receiveCopy(this.#copy, frame);
+    if (copyCodes.has(frame.code)) return this.#strayCopy(frame);
     let message: FrontendMessage;
     try {
       message = decodeFrontend(frame.code, frame.body);
@@ -107,15 +114,14 @@ export class StatementPhase implements Phase {
           });
           await this.#ready();
         });
-      case "CopyData":
-      case "CopyDone":
-      case "CopyFail":
-        // Left over from a COPY that failed: the client could not know yet.
-        return;
       default:
         // Password messages are no use after authentication.
         throw new PgError(sqlstate.protocolViolation, `unexpected message type ${frame.code}`);
     }
+  }
+
+  settle(): void | Promise<void> {
+    if (this.#pipeline.length > 0) return this.#start(() => this.#runPipeline(false));
   }
 
   cancel(reason: "user" | "timeout" = "user"): void {
@@ -155,23 +161,31 @@ export class StatementPhase implements Phase {
   #receiveCopy(copy: CopyInput, frame: Frame): void | Promise<void> {
     const pending = copy.receive(frame);
     if (!copy.ended) return pending;
-    this.#copy = undefined;
+    if (!copy.desynchronized) this.#copy = undefined;
     return this.#work && this.#receptive(this.#work);
+  }
+
+  /**
+   * COPY data where no COPY is known: the pipeline before it may start one. If not, it is left over from a COPY that
+   * failed, which the client could not know yet, and is dropped unread.
+   */
+  #strayCopy(frame: Frame): void | Promise<void> {
+    if (this.#skipping || this.#pipeline.length === 0) return;
+    return this.#start(() => this.#runPipeline(false)).then(() => this.receive(frame));
   }
 
   /** A message whose body does not fit its type: an error of the run that it belongs to; framing is kept. */
   #malformed(frame: Frame, error: unknown): Promise<void> | void {
-    const simple = frame.code === simpleQuery || frame.code === functionCall;
-    if (this.#skipping) {
-      return frame.code === sync ? this.#start(() => this.#runPipeline(true)) : undefined;
-    }
+    const answered = frame.code === Query || frame.code === FunctionCall || frame.code === Sync;
+    if (this.#skipping && frame.code !== Sync) return;
     return this.#start(async () => {
       await this.#runPipeline(false);
-      if (this.#skipping) return;
+      if (this.#skipping && frame.code !== Sync) return;
+      this.#skipping = false;
       await this.#run(() => {
         throw error;
       });
-      if (simple) await this.#ready();
+      if (answered) await this.#ready();
       else {
         this.#skipping = true;
         await this.#context.output.flush();
@@ -212,6 +226,12 @@ export class StatementPhase implements Phase {
       if (error.severity === "FATAL" || error.severity === "PANIC") throw error;
       writeErrorResponse(this.#context.output.writer, error.fields);
       this.#context.transaction.fail();
+      if (this.#copy?.desynchronized) {
+        throw fatal(
+          sqlstate.protocolViolation,
+          "terminating connection because protocol synchronization was lost",
+        );
+      }
       return false;
     } finally {
       this.#call = undefined;
@@ -223,12 +243,12 @@ export class StatementPhase implements Phase {
   async #ready(): Promise<void> {
     const { transaction, client, output } = this.#context;
     if (transaction.status === "I") client.deliver();
+    client.settings.announce();
     writeReadyForQuery(output.writer, transaction.status);
-    this.#context.ready(transaction.status);
+    this.#context.ready(transaction.status, client.parameters);
     await output.flush();
   }
 }
 
-const simpleQuery = 0x51;
-const functionCall = 0x46;
-const sync = 0x53;
+const { Query, FunctionCall, Sync, CopyData, CopyDone, CopyFail } = frontendCodes;
+const copyCodes: ReadonlySet<number> = new Set([CopyData, CopyDone, CopyFail]);

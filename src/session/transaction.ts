@@ -15,6 +15,9 @@ export class Transaction {
   implicit = false;
   readonly #upstream: StatementSession;
   readonly #client: Client;
+  #modes: TransactionModes = {};
+  /** The savepoints that are open, the innermost last. */
+  readonly #savepoints: string[] = [];
 
   constructor(upstream: StatementSession, client: Client) {
     this.#upstream = upstream;
@@ -46,6 +49,7 @@ export class Transaction {
       this.#warn(sqlstate.activeSqlTransaction, "there is already a transaction in progress");
       return;
     }
+    this.#modes = modes;
     if (this.implicit) this.implicit = false;
     else {
       if (!this.#upstream.begin) throw unsupported();
@@ -62,8 +66,9 @@ export class Transaction {
     const open = this.status !== "I" || this.implicit;
     this.status = "I";
     this.implicit = false;
+    const modes = this.#modes;
     if (open) await (failed ? this.#rollback(call) : this.#commit(call));
-    if (chain) await this.begin({}, call);
+    if (chain) await this.begin(modes, call);
     return failed ? "ROLLBACK" : "COMMIT";
   }
 
@@ -73,8 +78,9 @@ export class Transaction {
     const open = this.status !== "I" || this.implicit;
     this.status = "I";
     this.implicit = false;
+    const modes = this.#modes;
     if (open) await this.#rollback(call);
-    if (chain) await this.begin({}, call);
+    if (chain) await this.begin(modes, call);
   }
 
   /** SAVEPOINT, RELEASE, ROLLBACK TO. */
@@ -95,10 +101,32 @@ export class Transaction {
     }
     await this.#upstream.savepoint(action, call);
     const { settings } = this.#client;
-    if (action.type === "savepoint") settings.begin(action.name);
-    else if (action.type === "release") settings.release(action.name);
-    else settings.rollbackTo(action.name);
+    const at = this.#savepoints.lastIndexOf(action.name);
+    if (action.type === "savepoint") {
+      settings.begin(action.name);
+      this.#savepoints.push(action.name);
+    } else if (action.type === "release") {
+      settings.release(action.name);
+      this.#savepoints.length = Math.max(at, 0);
+    } else {
+      settings.rollbackTo(action.name);
+      this.#savepoints.length = at + 1;
+    }
     this.status = "T";
+  }
+
+  /** How many savepoints are open: what is made now ends with a ROLLBACK TO the innermost of them. */
+  get depth(): number {
+    return this.#savepoints.length;
+  }
+
+  /** PREPARE TRANSACTION ended the block, or failed to, which ends it as well. */
+  async prepared(call: RunningCall, success: boolean): Promise<void> {
+    const open = this.status !== "I";
+    this.status = "I";
+    this.#savepoints.length = 0;
+    if (success) this.#client.settings.commit();
+    else if (open) await this.#rollback(call);
   }
 
   /** A statement failed: a block becomes a failed block. */
@@ -107,6 +135,7 @@ export class Transaction {
   }
 
   async #commit(call: RunningCall): Promise<void> {
+    this.#savepoints.length = 0;
     try {
       await this.#upstream.commit?.(call);
     } catch (error) {
@@ -117,6 +146,7 @@ export class Transaction {
   }
 
   async #rollback(call: RunningCall): Promise<void> {
+    this.#savepoints.length = 0;
     this.#client.settings.rollback();
     await this.#upstream.rollback?.(call);
   }
@@ -154,10 +184,10 @@ function unsupported(): PgError {
 }
 
 /** In a failed block only its end is served; everything else is 25P02. */
-export function refuseInFailedBlock(status: TransactionStatus, kind: StatementClass): void {
+export function refuseInFailedBlock(status: TransactionStatus, kind: StatementClass | undefined): void {
   if (status !== "E") return;
-  if (kind.type === "commit" || kind.type === "rollback" || kind.type === "rollbackTo") return;
-  if (kind.type === "prepareTransaction") return;
+  if (kind?.type === "commit" || kind?.type === "rollback" || kind?.type === "rollbackTo") return;
+  if (kind?.type === "prepareTransaction") return;
   throw new PgError(
     sqlstate.inFailedSqlTransaction,
     "current transaction is aborted, commands ignored until end of transaction block",

@@ -80,6 +80,11 @@ export interface Relay {
   send(frame: Frame): void;
   /** No more messages are at hand. A promise is back-pressure: the session reads no more until it settles. */
   flush(): void | Promise<void>;
+  /**
+   * The client's next message is broken, and the session will end with an error: what was sent before is to be
+   * answered first. Without it the session ends at once.
+   */
+  settle?(): void | Promise<void>;
   /** A CancelRequest with this session's key, or a time-out. */
   cancel(): void;
   /** The client is gone: roll back, and let go of everything. */
@@ -143,6 +148,8 @@ export interface Column {
   readonly name: string;
   /** Default 25, text. */
   readonly typeOid?: number | undefined;
+  /** Bytes of a value, -1 for variable length. Default: that of the built-in type; -1 for other types. */
+  readonly typeSize?: number | undefined;
   /** Default -1. Clients derive numeric scale and varchar length from it. */
   readonly typeModifier?: number | undefined;
   readonly tableOid?: number | undefined;

@@ -5,6 +5,7 @@
  */
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
+import { decodeText } from "../wire/utf8.ts";
 import { oid } from "./oid.ts";
 
 interface Codec {
@@ -13,7 +14,6 @@ interface Codec {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** The binary form of a value in text form. @throws PgError 0A000, 22P02, 22003 */
 export function encodeBinary(typeOid: number, text: string): Uint8Array {
@@ -31,16 +31,7 @@ export function decodeBinary(typeOid: number, bytes: Uint8Array): string | undef
   return codecs.get(typeOid)?.decode(bytes);
 }
 
-const textCodec: Codec = {
-  encode: (text) => encoder.encode(text),
-  decode: (bytes) => {
-    try {
-      return decoder.decode(bytes);
-    } catch {
-      throw new PgError(sqlstate.characterNotInRepertoire, 'invalid byte sequence for encoding "UTF8"');
-    }
-  },
-};
+const textCodec: Codec = { encode: (text) => encoder.encode(text), decode: (bytes) => decodeText(bytes) };
 
 function fixed(
   type: string,

@@ -30,25 +30,29 @@ export const oid = {
   jsonb: 3802,
 } as const;
 
-/** Bytes of a value, for RowDescription: -1 for types of variable length, -2 for C strings. */
-const sizes: ReadonlyMap<number, number> = new Map<number, number>([
-  [oid.bool, 1],
-  [oid.char, 1],
-  [oid.name, 64],
-  [oid.int8, 8],
-  [oid.int2, 2],
-  [oid.int4, 4],
-  [oid.oid, 4],
-  [oid.float4, 4],
-  [oid.float8, 8],
-  [oid.unknown, -2],
-  [oid.date, 4],
-  [oid.time, 8],
-  [oid.timestamp, 8],
-  [oid.timestamptz, 8],
-  [oid.interval, 16],
-  [oid.uuid, 16],
-]);
+/** typlen of the built-in types of fixed length, by length; -2 is a C string. All others are -1. */
+const typesBySize: Readonly<Record<string, readonly number[]>> = {
+  1: [16, 18],
+  2: [21],
+  4: [
+    23, 24, 26, 28, 29, 32, 269, 325, 700, 1082, 2202, 2203, 2204, 2205, 2206, 2276, 2278, 2279, 2280, 2281,
+    2283, 2776, 3115, 3310, 3500, 3734, 3769, 3838, 4089, 4096, 4191, 5077, 5079,
+  ],
+  6: [27, 829],
+  8: [20, 701, 774, 790, 1083, 1114, 1184, 3220, 5069],
+  12: [1266],
+  16: [600, 1186, 2950],
+  24: [628, 718],
+  32: [601, 603],
+  64: [19],
+  "-2": [705, 2275],
+};
+
+const sizes: ReadonlyMap<number, number> = new Map(
+  Object.entries(typesBySize).flatMap(([size, oids]) =>
+    oids.map((typeOid): [number, number] => [typeOid, Number(size)]),
+  ),
+);
 
 /** typlen of a type; -1 where it is not known. */
 export function typeSize(typeOid: number): number {

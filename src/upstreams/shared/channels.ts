@@ -18,14 +18,20 @@ export class ListenerChannels {
     return this.#names;
   }
 
-  /** Applies what was asked for in one turn. `actual`: what the backend listens to now; `before`: what it did before. */
-  apply(changes: readonly ChannelChange[], actual: ReadonlySet<string>, before: ReadonlySet<string>): void {
+  /** The channels as they would be after the changes. */
+  after(changes: readonly ChannelChange[]): Set<string> {
     const wanted = new Set(this.#names);
     for (const { type, channel } of changes) {
       if (channel === undefined) wanted.clear();
       else if (type === "listen") wanted.add(channel);
       else wanted.delete(channel);
     }
+    return wanted;
+  }
+
+  /** Applies what was asked for in one turn. `actual`: what the backend listens to now; `before`: what it did before. */
+  apply(changes: readonly ChannelChange[], actual: ReadonlySet<string>, before: ReadonlySet<string>): void {
+    const wanted = this.after(changes);
     // A LISTEN that was rolled back is not there; one that a function ran is there without having been seen.
     this.#names = new Set([...wanted].filter((name) => actual.has(name)));
     for (const name of actual) if (!before.has(name)) this.#names.add(name);
@@ -38,6 +44,7 @@ export class ListenerChannels {
 
 export interface Listener {
   readonly channels: ListenerChannels;
+  listens(channel: string): boolean;
   notified(channel: string, payload: string, processId: number): void;
 }
 

@@ -1,67 +1,130 @@
 /**
- * Which answers of the backend belong to which messages: the gateway's own insertions are to be swallowed, and some of
- * the client's have consequences. PostgreSQL answers in order; after an error it passes over everything up to Sync.
+ * Which answers of the backend belong to which messages: the gateway's own insertions are to be swallowed, some of the
+ * client's have consequences, and the turn is over when nothing more is to come. PostgreSQL answers in order; after an
+ * error in the extended protocol it passes over everything up to Sync, Query and FunctionCall too.
  */
+
+/** An extended message that was sent. */
 interface Expected {
-  /** The gateway's own, not to be shown. */
+  readonly kind: ExtendedKind;
+  /** The gateway's own: its answer is not to be shown. */
   readonly inserted: boolean;
-  readonly then: (() => void) | undefined;
+  readonly done: (() => void) | undefined;
   readonly dropped: (() => void) | undefined;
-  /** Number of the ReadyForQuery that ends the message's segment. */
-  readonly segment: number;
+}
+
+export type ExtendedKind = "parse" | "bind" | "describe" | "execute" | "close";
+
+export interface ExpectedOptions {
+  /** The gateway's own message. */
+  readonly inserted?: boolean;
+  /** Called when the answer came. */
+  readonly done?: () => void;
+  /** Called when an error came instead, or the message was passed over. */
+  readonly dropped?: () => void;
+}
+
+/** Messages up to the one that is answered with ReadyForQuery. */
+interface Segment {
+  readonly answers: Expected[];
+  /** Undefined while it is open: the message that ends it was not sent yet. */
+  end: "sync" | "query" | undefined;
+  /** All of it is the gateway's own. */
+  swallow: boolean;
 }
 
 export class ExpectedAnswers {
-  readonly #queue: Expected[] = [];
-  /** Segments (up to Sync, Query or FunctionCall) sent, and answered with ReadyForQuery. */
-  #sent = 0;
-  #answered = 0;
-  readonly #swallowed: Set<number> = new Set();
+  readonly #segments: Segment[] = [openSegment()];
+  /** An error came, and the Sync that ends the skipping was not sent yet. */
+  #skipping = false;
+  /** Extended messages were sent since the last segment ended. */
+  #touched = false;
 
   /** ReadyForQuery messages still to come. */
   get outstanding(): number {
-    return this.#sent - this.#answered;
+    return this.#segments.length - 1;
   }
 
-  /** A Parse or Close was sent; without `then` it is the gateway's own. `dropped`: an error came instead of its answer. */
-  add(then?: () => void, dropped?: () => void): void {
-    this.#queue.push({ inserted: then === undefined, then, dropped, segment: this.#sent });
+  /** Extended messages were sent, or skipped, and no Sync behind them. */
+  get open(): boolean {
+    return this.#skipping || this.#touched;
   }
 
-  /** A message was sent that is answered with ReadyForQuery. `swallow`: it was the gateway's. */
-  endSegment(swallow = false): void {
-    if (swallow) this.#swallowed.add(this.#sent);
-    this.#sent++;
-  }
-
-  /** A ParseComplete or CloseComplete came; whether the client may see it. */
-  complete(): boolean {
-    const expected = this.#queue.shift();
-    expected?.then?.();
-    return !expected?.inserted;
+  /** Everything that was sent is answered, up to an open pipeline's end. */
+  get settled(): boolean {
+    return this.outstanding === 0 && this.#last.answers.length === 0;
   }
 
   /** What comes now answers the gateway's own messages. */
   get swallowing(): boolean {
-    return this.#swallowed.has(this.#answered);
+    return this.#first.swallow;
   }
 
-  /** An error came: the rest of its segment is passed over. */
+  /** An extended message was sent. */
+  add(kind: ExtendedKind, { inserted = false, done, dropped }: ExpectedOptions = {}): void {
+    if (this.#skipping) {
+      dropped?.();
+      return;
+    }
+    this.#touched = true;
+    this.#last.answers.push({ kind, inserted, done, dropped });
+  }
+
+  /** Sync, or a Query or FunctionCall, was sent. `swallow`: everything since the last one was the gateway's. */
+  endSegment(end: "sync" | "query", swallow = false): void {
+    if (this.#skipping && end === "query") return;
+    this.#skipping = false;
+    this.#touched = false;
+    this.#last.end = end;
+    this.#last.swallow = swallow;
+    this.#segments.push(openSegment());
+  }
+
+  /** An answer came that ends a message of one of these kinds; whether the client may see it. */
+  complete(kind: ExtendedKind): boolean {
+    const { answers } = this.#first;
+    if (answers[0]?.kind !== kind) return true;
+    const expected = answers.shift() as Expected;
+    expected.done?.();
+    return !expected.inserted;
+  }
+
+  /** An error came. */
   failed(): void {
-    this.#dropSegment();
+    // All extended messages before it were answered: it is the Query's own, and ReadyForQuery follows.
+    if (this.#first.answers.length === 0) return;
+    while (this.#segments.length > 1 && this.#first.end !== "sync") drop(this.#segments.shift() as Segment);
+    drop(this.#first);
+    this.#skipping = this.#first.end === undefined;
   }
 
   /** A ReadyForQuery came; whether the client may see it. */
   ready(): boolean {
     // An extra one: a Sync that was sent in the middle of a COPY that had failed already.
-    if (this.#answered === this.#sent) return true;
-    this.#dropSegment();
-    return !this.#swallowed.delete(this.#answered++);
+    if (this.outstanding === 0) {
+      drop(this.#first);
+      this.#skipping = false;
+      this.#touched = false;
+      return true;
+    }
+    const segment = this.#segments.shift() as Segment;
+    drop(segment);
+    return !segment.swallow;
   }
 
-  #dropSegment(): void {
-    const at = this.#queue.findIndex(({ segment }) => segment > this.#answered);
-    if (at === 0) return;
-    for (const { dropped } of this.#queue.splice(0, at < 0 ? this.#queue.length : at)) dropped?.();
+  get #first(): Segment {
+    return this.#segments[0] as Segment;
   }
+
+  get #last(): Segment {
+    return this.#segments.at(-1) as Segment;
+  }
+}
+
+function openSegment(): Segment {
+  return { answers: [], end: undefined, swallow: false };
+}
+
+function drop({ answers }: Segment): void {
+  for (const { dropped } of answers.splice(0)) dropped?.();
 }

@@ -171,7 +171,7 @@ export class SharedHub {
   #notify(channel: string, payload: string): void {
     const processId = this.owner?.client.processId ?? 0;
     for (const session of this.sessions) {
-      if (session.channels.names.has(channel)) session.notified(channel, payload, processId);
+      if (session.listens(channel)) session.notified(channel, payload, processId);
     }
   }
 }

@@ -29,7 +29,7 @@ import { Writer } from "../../wire/writer.ts";
 import { FrameRun } from "../frame-run.ts";
 import type { TurnReceiver } from "./backend.ts";
 import { type ChannelChange, type Listener, ListenerChannels } from "./channels.ts";
-import { ExpectedAnswers } from "./expected-answers.ts";
+import { ExpectedAnswers, type ExtendedKind } from "./expected-answers.ts";
 import type { SharedHub } from "./hub.ts";
 import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
 import { ClientStatements, parsedStatement } from "./statements.ts";
@@ -56,8 +56,6 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #inbox: Frame[] = [];
   #turn: "none" | "waiting" | "held" | "ending" = "none";
   #expected: ExpectedAnswers = new ExpectedAnswers();
-  /** Extended messages were sent since the last Sync. */
-  #midPipeline = false;
   #status: TransactionStatus = "I";
   #copy: CopyState = "none";
   /** The COPY at hand came by Execute, not by Query. */
@@ -71,6 +69,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #pressure: void | Promise<void> = undefined;
   /** The client gets errors for its messages up to Sync: its turn was refused. */
   #refused = false;
+  #settled: (() => void) | undefined;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(hub: SharedHub, client: ClientContext, settings: ReadonlyMap<string, string>) {
@@ -107,6 +106,15 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#inbox.length > 0) return this.#takeTurn();
   }
 
+  settle(): void | Promise<void> {
+    this.flush();
+    if (this.#turn !== "held" || this.#expected.settled) return;
+    this.#hub.backend.send(constantFrames.flush.slice());
+    return new Promise((resolve) => {
+      this.#settled = resolve;
+    });
+  }
+
   cancel(): void {
     const error = new PgError(sqlstate.queryCanceled, "canceling statement due to user request");
     if (this.#turn === "waiting") this.#hub.turns.refuse(this, error);
@@ -134,10 +142,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#copy === "receiving") {
       encodeFrontend(writer, { type: "CopyFail", message: "the client closed the connection" });
     }
-    if (this.#midPipeline || this.#copyByExecute) {
+    if (this.#expected.open || this.#copyByExecute) {
       writer.raw(constantFrames.sync);
-      this.#expected.endSegment();
-      this.#midPipeline = false;
+      this.#expected.endSegment("sync");
     }
     this.#hub.backend.send(writer.take());
   }
@@ -183,14 +190,14 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     const writer = new Writer();
     if (first !== "") {
       encodeFrontend(writer, { type: "Query", query: first });
-      this.#expected.endSegment(true);
+      this.#expected.endSegment("query", true);
     }
     return this.#forward(writer);
   }
 
   /** Nothing is running, or half sent: only the transaction's state says whether the turn is over. */
   get #quiet(): boolean {
-    return this.#expected.outstanding === 0 && !this.#midPipeline;
+    return this.#expected.outstanding === 0 && !this.#expected.open;
   }
 
   /** After ReadyForQuery: keeps the turn in a transaction, else ends it. */
@@ -266,15 +273,13 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       case frontendCodes.Describe:
       case frontendCodes.Execute:
       case frontendCodes.Close:
-        this.#midPipeline = true;
         this.#beforeExtended(frame, writer);
         break;
       case frontendCodes.Sync:
-        this.#midPipeline = false;
-        this.#expected.endSegment();
+        this.#expected.endSegment("sync");
         break;
       case frontendCodes.FunctionCall:
-        this.#expected.endSegment();
+        this.#expected.endSegment("query");
         break;
     }
     writer.raw(frame.bytes);
@@ -285,20 +290,20 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #beforeQuery(frame: Frame, writer: Writer): void {
     const message = this.#decode(frame);
     const text = message?.type === "Query" ? message.query : "";
-    if (!this.#midPipeline && namesStatements.test(text)) {
+    if (!this.#expected.open && namesStatements.test(text)) {
       let inserted = false;
-      this.statements.summonAll(writer, () => {
+      this.statements.summonAll(writer, (kind) => {
         inserted = true;
-        this.#expected.add();
+        this.#expected.add(kind, { inserted });
       });
       if (inserted) {
         writer.raw(constantFrames.sync);
-        this.#expected.endSegment(true);
+        this.#expected.endSegment("sync", true);
       }
     }
     this.#noteText(text);
     this.statements.closed("");
-    this.#expected.endSegment();
+    this.#expected.endSegment("query");
     if (mayCopyIn.test(text)) {
       this.#copy = "possible";
       this.#copyByExecute = false;
@@ -307,7 +312,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   #beforeExtended(frame: Frame, writer: Writer): void {
     const message = this.#decode(frame);
-    const inserted = (): void => this.#expected.add();
+    // A malformed message is answered with an error like any other; its kind does not matter.
+    if (!message) this.#expected.add("execute");
+    const inserted = (kind: ExtendedKind): void => this.#expected.add(kind, { inserted: true });
     switch (message?.type) {
       case "Parse": {
         const { statement: name, query, parameterTypes } = message;
@@ -319,30 +326,33 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         this.#statementTexts.set(name, query);
         const parsed = parsedStatement(name, query, parameterTypes);
         this.statements.parsing(name);
-        this.#expected.add(
-          () => this.statements.parsed(parsed),
-          () => this.statements.notParsed(name),
-        );
+        this.#expected.add("parse", {
+          done: () => this.statements.parsed(parsed),
+          dropped: () => this.statements.notParsed(name),
+        });
         return;
       }
       case "Bind":
         this.statements.summon(message.statement, writer, inserted);
+        this.#expected.add("bind");
         this.#portalTexts.set(message.portal, this.#statementTexts.get(message.statement) ?? "");
         return;
       case "Describe":
         if (message.kind === "S") this.statements.summon(message.name, writer, inserted);
+        this.#expected.add("describe");
         return;
       case "Close":
-        if (message.kind === "P") this.#expected.add(() => {});
+        if (message.kind === "P") this.#expected.add("close");
         else {
           const { name } = message;
           this.#statementTexts.delete(name);
           this.statements.summon(name, writer, inserted);
-          this.#expected.add(() => this.statements.closed(name));
+          this.#expected.add("close", { done: () => this.statements.closed(name) });
         }
         return;
       case "Execute": {
         const text = this.#portalTexts.get(message.portal) ?? "";
+        this.#expected.add("execute");
         this.#noteText(text);
         if (!mayCopyIn.test(text)) return;
         this.#copy = "possible";
@@ -361,7 +371,6 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     }
     // CopyDone, CopyFail, or something that ends the copy with an error. A Query may hold another COPY behind this one.
     this.#copy = this.#copyByExecute ? "none" : "possible";
-    if (this.#copyByExecute) this.#midPipeline = true;
   }
 
   /** The message, or undefined if it is malformed: the backend has the right error for it. */
@@ -399,11 +408,25 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     }
     switch (frame.code) {
       case backendCodes.ParseComplete:
+        if (!this.#expected.complete("parse")) return;
+        break;
       case backendCodes.CloseComplete:
-        if (!this.#expected.complete()) return;
+        if (!this.#expected.complete("close")) return;
+        break;
+      case backendCodes.BindComplete:
+        this.#expected.complete("bind");
+        break;
+      case backendCodes.RowDescription:
+      case backendCodes.NoData:
+        this.#expected.complete("describe");
         break;
       case backendCodes.CommandComplete:
         this.#tag(frame);
+        this.#expected.complete("execute");
+        break;
+      case backendCodes.EmptyQueryResponse:
+      case backendCodes.PortalSuspended:
+        this.#expected.complete("execute");
         break;
       case backendCodes.ErrorResponse:
         if (this.#copy === "receiving" || this.#copyByExecute) this.#copy = "none";
@@ -427,8 +450,10 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #swallow(frame: Frame): void {
     switch (frame.code) {
       case backendCodes.ParseComplete:
+        this.#expected.complete("parse");
+        return;
       case backendCodes.CloseComplete:
-        this.#expected.complete();
+        this.#expected.complete("close");
         return;
       case backendCodes.ErrorResponse:
         this.#expected.failed();
@@ -443,6 +468,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   received(): void | Promise<void> {
     this.#sendRun();
+    if (this.#settled && this.#expected.settled) this.#settled();
     if (this.#turn === "held") {
       // A COPY has begun, or turned out not to: what waited can go on.
       if (this.#inbox.length > 0 && this.#copy !== "possible") this.#forward();
@@ -454,8 +480,14 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   lost(error: PgError): void {
+    this.#settled?.();
     this.#closing?.resolve();
     this.#peer.fail(error);
+  }
+
+  /** Whether the client listens to a channel, the turn at hand included. */
+  listens(channel: string): boolean {
+    return this.channels.after(this.#channelChanges).has(channel);
   }
 
   /** A notification of a channel that the client listens to. */

@@ -44,14 +44,14 @@ export class ClientStatements {
    * Before Bind, Describe or Close: makes the backend's statement of that name the client's own, or none. `inserted` is
    * called for each message whose answer the client must not see.
    */
-  summon(name: string, writer: Writer, inserted: () => void): void {
+  summon(name: string, writer: Writer, inserted: (kind: "parse" | "close") => void): void {
     if (this.#parsing.has(name)) return;
     const own = this.#own.get(name);
     const resident = this.#resident.get(name);
     if (own?.key === resident) return;
     if (resident !== undefined) {
       encodeFrontend(writer, { type: "Close", kind: "S", name });
-      inserted();
+      inserted("close");
       this.#resident.delete(name);
     }
     if (own) {
@@ -61,13 +61,13 @@ export class ClientStatements {
         query: own.query,
         parameterTypes: own.parameterTypes,
       });
-      inserted();
+      inserted("parse");
       this.#resident.set(name, own.key);
     }
   }
 
   /** Before SQL that can name statements (EXECUTE, DEALLOCATE, pg_prepared_statements): exactly the client's own. */
-  summonAll(writer: Writer, inserted: () => void): void {
+  summonAll(writer: Writer, inserted: (kind: "parse" | "close") => void): void {
     for (const name of [...this.#resident.keys(), ...this.#own.keys()]) {
       if (name !== "") this.summon(name, writer, inserted);
     }
