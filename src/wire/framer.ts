@@ -109,11 +109,14 @@ export class Framer {
     const available = this.#chunk.length - this.#at;
     if (available === 0) return undefined;
     const total = this.#totalLength(this.#chunk, this.#at, available);
-    if (total === 0 || available < total) return this.#resume();
-    const frame = this.#frame(this.#chunk, this.#at, total);
-    this.#at += total;
-    if (this.#at === this.#chunk.length) this.#nextChunk();
-    return frame;
+    if (total > 0 && available >= total) {
+      const frame = this.#frame(this.#chunk, this.#at, total);
+      this.#at += total;
+      if (this.#at === this.#chunk.length) this.#nextChunk();
+      return frame;
+    }
+    this.#collect(available, total);
+    return this.#resume();
   }
 
   /** Collects a message that spans chunks. */

@@ -36,7 +36,7 @@ export class Writer {
 
   /**
    * @param size what chunks grow to while the connection is busy, in bytes. They follow the size of what take() hands
-   * out, so one chunk serves several small batches or one large one; a longer message gets a chunk of its own.
+   * out, so that one serves several small batches or one large one; a longer message gets a chunk of its own.
    */
   constructor(size = 65536) {
     this.#size = size;
@@ -97,12 +97,9 @@ export class Writer {
       this.#reserve(text.length * 3 + 1);
       if (this.#shortText(text)) throw this.#nulInText();
     } else {
-      const from = this.#at - this.#start;
+      if (text.includes("\0")) throw this.#nulInText();
       this.text(text);
       this.#reserve(1);
-      const chunk = this.#chunk;
-      chunk[this.#at] = 0;
-      if (chunk.indexOf(0, this.#start + from) !== this.#at) throw this.#nulInText();
     }
     this.#chunk[this.#at++] = 0;
   }
@@ -180,7 +177,9 @@ export class Writer {
 
   /** After a batch of `length` bytes: how large the next chunk is to be, and whether this one is worth keeping. */
   #sizeUp(length: number): void {
-    const next = Math.min(Math.max(2 ** (33 - Math.clz32(length)), firstChunk), this.#size);
+    // Room for a few such batches: allocating is dear, and so is the memory of many idle connections.
+    const power = 2 ** (32 - Math.clz32(length));
+    const next = Math.min(Math.max(power * 4, firstChunk), this.#size);
     this.#nextSize = next;
     const size = this.#chunk.length;
     if (size - this.#at >= leastRoom && size <= next * 4 && size <= this.#size) return;
