@@ -71,7 +71,7 @@ export class PreparedStatements {
   }
 
   add(statement: PreparedStatement): void {
-    const { name, sql } = statement;
+    const { name, query } = statement;
     if (name === "") {
       this.#unnamed = statement;
       return;
@@ -79,13 +79,17 @@ export class PreparedStatements {
     if (this.#named.has(name)) {
       throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
     }
-    if (this.#named.size >= this.#limits.statements || this.#text + sql.length > this.#limits.statementText) {
+    if (
+      this.#named.size >= this.#limits.statements ||
+      this.#text + query.length > this.#limits.statementText
+    ) {
       throw new PgError(sqlstate.configurationLimitExceeded, "too many prepared statements in this session", {
         hint: "Close prepared statements that are no longer used, or run DEALLOCATE ALL.",
       });
     }
     this.#named.set(name, statement);
-    this.#text += sql.length;
+    // With the comments around the statement: they are kept for the positions of errors.
+    this.#text += query.length;
   }
 
   get(name: string): PreparedStatement {
@@ -108,7 +112,7 @@ export class PreparedStatements {
     }
     const statement = this.#named.get(name);
     if (!statement) return false;
-    this.#text -= statement.sql.length;
+    this.#text -= statement.query.length;
     return this.#named.delete(name);
   }
 
