@@ -20,25 +20,22 @@ export interface Certificate {
 export async function makeCertificate(): Promise<Certificate> {
   const folder = await mkdtemp(join(tmpdir(), "edgewire-certificate-"));
   const file = (name: string) => join(folder, name);
-  const openssl = async (...args: string[]) => {
-    const done = await run("openssl", args, { cwd: folder, timeout: 60_000 });
-    if (done.code !== 0) throw new Error(`openssl ${args[0]} failed: ${done.stderr.trim()}`);
+  /** The arguments, none of which has a space. */
+  const openssl = async (args: string) => {
+    const done = await run("openssl", args.split(" "), { cwd: folder, timeout: 60_000 });
+    if (done.code !== 0) throw new Error(`openssl ${args} failed: ${done.stderr.trim()}`);
   };
-  await writeFile(
-    file("leaf.ext"),
-    [
-      "basicConstraints=critical,CA:FALSE",
-      "extendedKeyUsage=serverAuth",
-      "subjectAltName=DNS:localhost,IP:127.0.0.1",
-      "",
-    ].join("\n"),
-  );
-  const newKey = ["-newkey", "rsa:2048", "-nodes", "-sha256"];
-  await openssl("req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=edgewire test authority",
-    "-keyout", "authority.key", "-out", "authority.pem"); // biome-ignore format: one option a pair
-  await openssl("req", "-new", ...newKey, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr");
-  await openssl("x509", "-req", "-sha256", "-days", "2", "-in", "server.csr", "-CA", "authority.pem",
-    "-CAkey", "authority.key", "-CAcreateserial", "-extfile", "leaf.ext", "-out", "server.pem"); // biome-ignore format: one option a pair
+  const extensions = [
+    "basicConstraints=critical,CA:FALSE",
+    "extendedKeyUsage=serverAuth",
+    "subjectAltName=DNS:localhost,IP:127.0.0.1",
+  ];
+  await writeFile(file("server.ext"), `${extensions.join("\n")}\n`);
+  const key = "-newkey rsa:2048 -nodes -sha256";
+  await openssl(`req -x509 ${key} -days 2 -subj /CN=authority -keyout authority.key -out authority.pem`);
+  await openssl(`req -new ${key} -subj /CN=localhost -keyout server.key -out server.csr`);
+  const signer = "-CA authority.pem -CAkey authority.key -CAcreateserial";
+  await openssl(`x509 -req -sha256 -days 2 -in server.csr ${signer} -extfile server.ext -out server.pem`);
   return {
     authority: file("authority.pem"),
     certificate: file("server.pem"),

@@ -1,6 +1,6 @@
 /** Starts and stops gateway processes through the command line, as a user would. */
 
-import { pbkdf2Sync, createHash, createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Certificate } from "./certificate.ts";
 import { freePort, untilReady } from "./port.ts";

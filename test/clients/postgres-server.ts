@@ -3,7 +3,7 @@
  * `--target direct`, the server that the client programs themselves are checked against.
  */
 
-import { copyFile, chmod, chown, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Certificate } from "./certificate.ts";
@@ -27,7 +27,9 @@ export async function findPostgresServer(): Promise<string | undefined> {
   const versions = await readdir(debian).catch(() => []);
   versions.sort((a, b) => Number(b) - Number(a));
   folders.push(...versions.map((version) => join(debian, version, "bin")));
-  return folders.find((folder) => isExecutable(join(folder, "initdb")) && isExecutable(join(folder, "postgres")));
+  return folders.find(
+    (folder) => isExecutable(join(folder, "initdb")) && isExecutable(join(folder, "postgres")),
+  );
 }
 
 /**
@@ -54,13 +56,33 @@ export async function startPostgresServer(
     await own(passwordFile, 0o600);
     const made = await run(
       join(bin, "initdb"),
-      ["-D", data, "-U", "postgres", "-A", "trust", `--pwfile=${passwordFile}`, "-E", "UTF8", "--no-locale", "--no-sync"],
+      [
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        `--pwfile=${passwordFile}`,
+        "-E",
+        "UTF8",
+        "--no-locale",
+        "--no-sync",
+      ],
       { ...owner, cwd: folder, timeout: 120_000 },
     );
     if (made.code !== 0) throw new Error(`initdb failed: ${made.stderr.trim()}`);
-    const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=60"];
+    const settings = [
+      "listen_addresses=127.0.0.1",
+      "unix_socket_directories=",
+      "fsync=off",
+      "max_connections=60",
+    ];
     if (certificate !== undefined) {
-      for (const [from, name] of [[certificate.certificate, "server.crt"], [certificate.key, "server.key"]] as const) {
+      for (const [from, name] of [
+        [certificate.certificate, "server.crt"],
+        [certificate.key, "server.key"],
+      ] as const) {
         await copyFile(from, join(data, name));
         await own(join(data, name), 0o600);
       }
@@ -96,6 +118,7 @@ async function serverOwner(): Promise<{ uid: number; gid: number } | undefined> 
   const [user, group] = await Promise.all(
     ["-u", "-g"].map((flag) => run("id", [flag, "postgres"], { timeout: 10_000 })),
   );
-  if (user?.code !== 0 || group?.code !== 0) throw new Error("running as root, and there is no user postgres");
+  if (user?.code !== 0 || group?.code !== 0)
+    throw new Error("running as root, and there is no user postgres");
   return { uid: Number(user.stdout), gid: Number(group.stdout) };
 }

@@ -17,7 +17,7 @@ import type { Report } from "./report.ts";
 export const folder: string = fileURLToPath(new URL(".", import.meta.url));
 const cache = join(folder, ".cache");
 const python = join(cache, "python", "bin", "python");
-const jar = join(cache, "pgjdbc.jar");
+const jar = join(cache, "java", "postgresql.jar");
 const install = "run test/clients/install.sh";
 
 /** The environment that says what the checks can expect of the server. */
@@ -49,9 +49,17 @@ export const programs: readonly Program[] = [
   pythonProgram("asyncpg", "asyncpg"),
   {
     name: "pgjdbc",
-    missing: async () => missingCommand("java") ?? (existsSync(jar) ? undefined : `pgjdbc is not installed: ${install}`),
+    missing: async () =>
+      missingCommand("java") ?? (existsSync(jar) ? undefined : `pgjdbc is not installed: ${install}`),
     // A single source file, compiled by the launcher itself in memory.
-    command: ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jar, join(folder, "java", "Pgjdbc.java")],
+    command: [
+      "java",
+      "-XX:+UseSerialGC",
+      "-XX:TieredStopAtLevel=1",
+      "-cp",
+      jar,
+      join(folder, "java", "Pgjdbc.java"),
+    ],
   },
   goProgram("pgx", "pgx"),
   goProgram("lib/pq", "pq"),
@@ -77,7 +85,12 @@ export const programs: readonly Program[] = [
       const [include, lib] = await Promise.all([libpqPath("--includedir"), libpqPath("--libdir")]);
       const sources = [join(folder, "c", "libpq.c"), "-o", join(cache, "bin", "libpq")];
       const flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1"];
-      return compile("cc", [...flags, `-I${include}`, ...sources, `-L${lib}`, "-lpq", "-lpthread"], folder, {});
+      return compile(
+        "cc",
+        [...flags, `-I${include}`, ...sources, `-L${lib}`, "-lpq", "-lpthread"],
+        folder,
+        {},
+      );
     },
     command: [join(cache, "bin", "libpq")],
   },
@@ -114,11 +127,18 @@ async function libpqPath(flag: string): Promise<string> {
   return (await run("pg_config", [flag], { timeout: 10_000 })).stdout.trim();
 }
 
-async function compile(command: string, args: string[], cwd: string, env: object): Promise<string | undefined> {
+async function compile(
+  command: string,
+  args: string[],
+  cwd: string,
+  env: object,
+): Promise<string | undefined> {
   await mkdir(join(cache, "bin"), { recursive: true });
   const done = await run(command, args, { cwd, env: { ...process.env, ...env }, timeout: 900_000 });
   if (done.code === 0) return undefined;
-  return done.timedOut ? "did not compile within 15 minutes" : `does not compile\n${done.stdout}${done.stderr}`;
+  return done.timedOut
+    ? "did not compile within 15 minutes"
+    : `does not compile\n${done.stdout}${done.stderr}`;
 }
 
 /** A check that prints nothing for this long hangs. The longest ones, under PGlite, take a few seconds. */
@@ -128,7 +148,12 @@ const programTimeout = 300_000;
 const hangLimit = 3;
 
 /** Runs every check of a program (or those whose name contains `only`) and reports each. */
-export async function runProgram(program: Program, target: Target, only: string, report: Report): Promise<void> {
+export async function runProgram(
+  program: Program,
+  target: Target,
+  only: string,
+  report: Report,
+): Promise<void> {
   const [command, ...args] = program.command;
   let after = "";
   for (let hangs = 0; ; ) {
@@ -163,7 +188,12 @@ export async function runProgram(program: Program, target: Target, only: string,
     after = current;
     hangs += 1;
     if (hangs === hangLimit) {
-      report.fail(program.name, "runs to its end", target.name, `given up after ${hangs} checks that did not end`);
+      report.fail(
+        program.name,
+        "runs to its end",
+        target.name,
+        `given up after ${hangs} checks that did not end`,
+      );
       return;
     }
   }

@@ -49,12 +49,16 @@ function clients(): Client[] {
   const all: Client[] = [
     { name: "psql", run: (target) => checkPsql(target, flags.check, report) },
     { name: "pgbench", run: (target) => checkPgbench(target, flags.check, report) },
-    ...programs.map((program) => ({ name: program.name, run: (target: Target) => runReady(program, target) })),
+    ...programs.map((program) => ({
+      name: program.name,
+      run: (target: Target) => runReady(program, target),
+    })),
   ];
   if (flags.only === undefined) return all;
   return flags.only.split(",").map((name) => {
     const client = all.find((each) => each.name === name || each.name === aliases[name]);
-    if (client === undefined) throw new Error(`no client ${name}; there are ${all.map((c) => c.name).join(", ")}`);
+    if (client === undefined)
+      throw new Error(`no client ${name}; there are ${all.map((c) => c.name).join(", ")}`);
     return client;
   });
 }
@@ -62,7 +66,10 @@ function clients(): Client[] {
 const aliases: Record<string, string> = { "lib-pq": "lib/pq", pq: "lib/pq", jdbc: "pgjdbc" };
 
 /** Programs that are compiled, by name: undefined when ready, else why not. Compiled once for all targets. */
-const prepared: Map<Program, Promise<{ missing?: string | undefined; broken?: string | undefined }>> = new Map();
+const prepared: Map<
+  Program,
+  Promise<{ missing?: string | undefined; broken?: string | undefined }>
+> = new Map();
 
 async function runReady(program: Program, target: Target): Promise<void> {
   let ready = prepared.get(program);
@@ -131,7 +138,12 @@ async function startTarget(name: string, stops: (() => Promise<unknown>)[]): Pro
       if (name === "direct-tls") {
         const tls = await certificate();
         const server = await postgres(bin, tls);
-        return { ...secure, url: tlsUrl(server.port, "postgres", password, tls), embedded: false, directTls: false };
+        return {
+          ...secure,
+          url: tlsUrl(server.port, "postgres", password, tls),
+          embedded: false,
+          directTls: false,
+        };
       }
       const server = await postgres(bin);
       const url = `postgresql://postgres@127.0.0.1:${server.port}/postgres`;
@@ -146,7 +158,13 @@ async function startTarget(name: string, stops: (() => Promise<unknown>)[]): Pro
 async function endGateway(gateway: Gateway, target: string): Promise<void> {
   const ended = await gateway.stop();
   if (ended === 0) report.ok("gateway", "SIGTERM ends it with exit code 0", target);
-  else report.fail("gateway", "SIGTERM ends it with exit code 0", target, `ended with ${ended}\n${gateway.output()}`);
+  else
+    report.fail(
+      "gateway",
+      "SIGTERM ends it with exit code 0",
+      target,
+      `ended with ${ended}\n${gateway.output()}`,
+    );
 }
 
 async function main(): Promise<number> {
