@@ -1,21 +1,19 @@
-// The library's face on Node: a server over an upstream of your own, or over a gateway's databases.
+// The library's face on Node: a server over an upstream of your own.
 import { type AuthSource, trustAuthSource } from "../../src/auth/mod.ts";
-import {
-  memoryCancelRegistry,
-  type SessionOptions,
-  type StatementSession,
-  type Upstream,
-} from "../../src/session/mod.ts";
+import type { SessionOptions, StatementSession, Upstream } from "../../src/session/mod.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
 import { type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";
 
-export interface ServeOptions extends Omit<ListenOptions, "tls">, Omit<Partial<SessionOptions>, "upstream"> {
+export interface ServeOptions
+  extends Omit<ListenOptions, "tls">,
+    Omit<SessionOptions, "upstream" | "auth" | "refuse"> {
   /**
-   * What answers the queries: an upstream, or just the `query` function of one that needs no state for each client.
+   * What answers the queries, whichever database the client names: an upstream, which is closed with the server, or just
+   * the `query` function of one that needs no state for each client.
    */
   readonly upstream: Upstream | StatementSession["query"];
   /** Who may connect. Default: everyone, so listen on loopback only. */
-  readonly auth?: AuthSource;
+  readonly auth?: AuthSource | undefined;
   /** A certificate, or one loaded by `tlsServer`, which can be reloaded. */
   readonly tls?: TlsFiles | TlsServer | undefined;
 }
@@ -30,16 +28,21 @@ export interface ServeOptions extends Omit<ListenOptions, "tls">, Omit<Partial<S
  * });
  * ```
  */
-export function serve(options: ServeOptions): Promise<Listener> {
-  const { host, port, path, maxConnections, tls, upstream, ...session } = options;
-  const served: Upstream = typeof upstream === "function" ? { connect: () => ({ query: upstream }) } : upstream;
-  return listen(
-    {
-      ...session,
-      auth: session.auth ?? trustAuthSource(),
-      cancels: session.cancels ?? memoryCancelRegistry(),
-      upstream: () => served,
+export async function serve(options: ServeOptions): Promise<Listener> {
+  const { upstream, tls, auth = trustAuthSource() } = options;
+  const served: Upstream =
+    typeof upstream === "function" ? { connect: () => ({ query: upstream }) } : upstream;
+  const session: SessionOptions = { ...options, auth, upstream: () => served };
+  const listener = await listen(session, { ...options, tls: tls && ("cert" in tls ? tlsServer(tls) : tls) });
+  let closing: Promise<void> | undefined;
+  return {
+    ...listener,
+    get size() {
+      return listener.size;
     },
-    { host, port, path, maxConnections, tls: tls && ("cert" in tls ? tlsServer(tls) : tls) },
-  );
+    close(grace) {
+      closing ??= listener.close(grace).then(() => served.close?.());
+      return closing;
+    },
+  };
 }

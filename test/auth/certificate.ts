@@ -3,7 +3,7 @@
 
 import { constants, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
 
-function der(tag: number, ...contents: Uint8Array[]): Uint8Array {
+export function der(tag: number, ...contents: Uint8Array[]): Uint8Array {
   const content = Buffer.concat(contents);
   if (content.length < 0x80) return Buffer.concat([Uint8Array.of(tag, content.length), content]);
   const length = content.length.toString(16);
@@ -12,12 +12,13 @@ function der(tag: number, ...contents: Uint8Array[]): Uint8Array {
 }
 
 export const sequence = (...contents: Uint8Array[]): Uint8Array => der(0x30, ...contents);
-const set = (...contents: Uint8Array[]) => der(0x31, ...contents);
-const integer = (value: number) => der(0x02, Uint8Array.of(value));
-const tagged = (number: number, ...contents: Uint8Array[]) => der(0xa0 | number, ...contents);
-const bitString = (bytes: Uint8Array) => der(0x03, Uint8Array.of(0), bytes);
-const text = (value: string) => der(0x0c, Buffer.from(value));
-const time = (value: string) => der(0x17, Buffer.from(value));
+export const set = (...contents: Uint8Array[]): Uint8Array => der(0x31, ...contents);
+export const integer = (value: number): Uint8Array => der(0x02, Uint8Array.of(value));
+export const tagged = (number: number, ...contents: Uint8Array[]): Uint8Array =>
+  der(0xa0 | number, ...contents);
+export const bitString = (bytes: Uint8Array): Uint8Array => der(0x03, Uint8Array.of(0), bytes);
+export const text = (value: string): Uint8Array => der(0x0c, Buffer.from(value));
+export const time = (value: string): Uint8Array => der(0x17, Buffer.from(value));
 export const nothing: Uint8Array = der(0x05);
 
 export function objectIdentifier(dotted: string): Uint8Array {
