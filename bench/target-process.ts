@@ -44,7 +44,9 @@ export async function startTarget(target: Target, options: StartOptions = {}): P
   const lines = createInterface({ input: child.stdout });
   try {
     const announcement = await firstLine(child, lines, () => errors);
-    if (announcement.type === "missing") throw new Error(announcement.reason);
+    if (announcement.type === "missing") {
+      throw new Error(errors === "" ? announcement.reason : `${announcement.reason}: ${lastError(errors)}`);
+    }
     const pid = announcement.pid ?? child.pid;
     return {
       port: announcement.port,
