@@ -19,7 +19,9 @@ export interface SessionLimits {
   readonly statementText: number;
   /** Portals of one session, the unnamed one not counted. */
   readonly portals: number;
-  /** Messages that may wait for Sync or Flush; more are run as if a Flush had come. */
+  /** Bytes of parameters that the portals of one session may hold, the unnamed one not counted. */
+  readonly portalBytes: number;
+  /** Messages that may wait for Sync or Flush; more, or those of `inputHighWater`, are run as if a Flush had come. */
   readonly pipeline: number;
   /** Bytes that may wait in the session before the adapter is told to stop reading. */
   readonly inputHighWater: number;
@@ -36,6 +38,7 @@ export const defaultLimits: SessionLimits = {
   statements: 10_000,
   statementText: 64 * 1024 * 1024,
   portals: 1_000,
+  portalBytes: 64 * 1024 * 1024,
   pipeline: 10_000,
   inputHighWater: 256 * 1024,
   outputHighWater: 64 * 1024,

@@ -126,6 +126,8 @@ export class PreparedStatements {
 export class Portals {
   readonly #limits: SessionLimits;
   readonly #portals: Map<string, Portal> = new Map();
+  /** What the named portals' parameters hold. */
+  #bytes = 0;
 
   constructor(limits: SessionLimits) {
     this.#limits = limits;
@@ -133,12 +135,23 @@ export class Portals {
 
   add(portal: Portal): void {
     if (portal.name === "") this.close("");
-    else if (this.#portals.has(portal.name)) {
-      throw new PgError(sqlstate.duplicateCursor, `cursor "${portal.name}" already exists`);
-    } else if (this.#portals.size > this.#limits.portals) {
-      throw new PgError(sqlstate.configurationLimitExceeded, "too many portals in this session");
-    }
+    else this.#count(portal);
     this.#portals.set(portal.name, portal);
+  }
+
+  #count({ name, parameters }: Portal): void {
+    const { portals, portalBytes } = this.#limits;
+    const named = this.#portals.size - (this.#portals.has("") ? 1 : 0);
+    const bytes = sizeOf(parameters);
+    if (this.#portals.has(name)) {
+      throw new PgError(sqlstate.duplicateCursor, `cursor "${name}" already exists`);
+    }
+    if (named >= portals || this.#bytes + bytes > portalBytes) {
+      throw new PgError(sqlstate.configurationLimitExceeded, "too many portals in this session", {
+        hint: "Close portals that are no longer used, or end the transaction.",
+      });
+    }
+    this.#bytes += bytes;
   }
 
   get(name: string): Portal {
@@ -152,6 +165,7 @@ export class Portals {
     if (!portal) return;
     finish(portal);
     this.#portals.delete(name);
+    if (name !== "") this.#bytes -= sizeOf(portal.parameters);
   }
 
   /** ROLLBACK TO: those that were made behind the savepoint end. */
@@ -168,7 +182,12 @@ export class Portals {
   clear(): void {
     for (const portal of this.#portals.values()) finish(portal);
     this.#portals.clear();
+    this.#bytes = 0;
   }
+}
+
+function sizeOf(parameters: readonly Parameter[]): number {
+  return parameters.reduce((size, value) => size + (value?.length ?? 0), 0);
 }
 
 /** Lets go of a portal's rows. */

@@ -36,6 +36,8 @@ export interface StatementContext extends PhaseHost {
 export class StatementPhase implements Phase {
   readonly #context: StatementContext;
   #pipeline: ExtendedMessage[] = [];
+  /** Bytes of its messages. */
+  #gathered = 0;
   /** After an error in the extended protocol, everything up to Sync is passed over. */
   #skipping = false;
   #call: RunningCall | undefined;
@@ -83,8 +85,8 @@ export class StatementPhase implements Phase {
       case "Execute":
         if (this.#skipping) return;
         this.#pipeline.push(message);
-        if (this.#pipeline.length >= this.#context.limits.pipeline)
-          return this.#start(() => this.#runPipeline(false));
+        this.#gathered += frame.body.length;
+        if (this.#pipelineFull) return this.#start(() => this.#runPipeline(false));
         return;
       case "Flush":
         if (this.#skipping) return;
@@ -142,6 +144,13 @@ export class StatementPhase implements Phase {
     }
   }
 
+  get #pipelineFull(): boolean {
+    const { pipeline, inputHighWater } = this.#context.limits;
+    if (this.#pipeline.length < pipeline && this.#gathered <= inputHighWater) return false;
+    // A Describe is not parted from the Execute behind it: the result itself may have to tell its columns.
+    return this.#pipeline.at(-1)?.type !== "Describe" || this.#pipeline.at(-2)?.type === "Describe";
+  }
+
   /** Runs work, and holds further messages back until it is done or has opened a COPY for them. */
   #start(work: () => Promise<void>): Promise<void> {
     const running = work().finally(() => {
@@ -197,6 +206,7 @@ export class StatementPhase implements Phase {
   async #runPipeline(sync: boolean): Promise<void> {
     const messages = this.#pipeline;
     this.#pipeline = [];
+    this.#gathered = 0;
     const { transaction, output, portals } = this.#context;
     this.#copied = false;
     if (!this.#skipping && messages.length > 0) {
