@@ -62,6 +62,7 @@ export function tlsServer(files: TlsFiles): TlsServer {
   const handshakes = new Map<string, Handshake>();
   server.on("secureConnection", (socket) => {
     const handshake = handshakes.get(connectionKey(socket));
+    socket.allowHalfOpen = true;
     // From here on errors are the socket's own; whoever gets it hears of them through "close".
     socket.on("error", () => {});
     if (!handshake) socket.destroy();
@@ -83,6 +84,8 @@ export function tlsServer(files: TlsFiles): TlsServer {
       const closed = (): void => reject(new Error("the connection was closed during the TLS handshake"));
       socket.on("close", closed);
       socket.on("error", reject);
+      // A TLS socket takes this setting over, and one that is half open would wait for ever for a client that hung up.
+      socket.allowHalfOpen = false;
       server.emit("connection", socket);
       return promise.finally(() => {
         handshakes.delete(key);
