@@ -50,6 +50,9 @@ const keepAliveDelay = 60_000;
 /** Milliseconds after the last session's end for clients to read its last words and hang up. */
 const farewell = 1_000;
 
+/** Connections above the cap, at a time, that are told so; they wait for a startup packet, too. */
+const maxRefused = 100;
+
 /** Starts listening. Rejects with Node's error (EADDRINUSE …) if that fails. */
 export async function listen(session: SessionOptions, options: ListenOptions = {}): Promise<Listener> {
   const { maxConnections = 1_000, lostClientGrace = 5_000 } = options;
@@ -62,8 +65,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
 
   function accept(socket: Socket): void {
     const full = sessions.size >= maxConnections;
-    // Those that are told so are connections, too.
-    if (full && refused.size >= maxConnections) return void socket.destroy();
+    if (full && refused.size >= maxRefused) return void socket.destroy();
     const transport = new SocketTransport(socket, { tls, lostClientGrace });
     transports.add(transport);
     transport.closed.then(() => transports.delete(transport));
