@@ -106,13 +106,14 @@ export class RowCursor {
   }
 
   async #nextBatch(output: Output, call: RunningCall): Promise<boolean> {
-    const next = this.#batches?.next();
-    if (!next) {
+    if (!this.#batches) {
       this.#done = true;
       return false;
     }
-    output.flush();
-    const batch = await call.race(next);
+    // A full transport holds the upstream back: what was sent goes before what is asked for.
+    const full = output.flush();
+    if (full) await call.race(full);
+    const batch = await call.race(this.#batches.next());
     this.#done = batch.done === true;
     this.#batch = batch.done ? undefined : batch.value[Symbol.iterator]();
     return !this.#done;
