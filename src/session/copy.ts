@@ -18,6 +18,8 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
   #chunks: Uint8Array[] = [];
   #size = 0;
   #ended = false;
+  /** Nobody reads any more. */
+  #dropping = false;
   #failure: unknown;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
@@ -25,11 +27,6 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
 
   /** A message came that has no place in a COPY: the connection cannot go on. */
   desynchronized = false;
-
-  /** Settles at CopyDone or CopyFail. */
-  get finished(): Promise<void> {
-    return this.#finished.promise;
-  }
 
   get ended(): boolean {
     return this.#ended;
@@ -39,10 +36,11 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
   receive(frame: Frame): void | Promise<void> {
     switch (frame.code) {
       case frontendCodes.CopyData:
+        if (this.#dropping) return;
         this.#chunks.push(frame.body);
         this.#size += frame.body.length;
         this.#wakeReader?.();
-        if (this.#size > highWater && !this.#failure) {
+        if (this.#size > highWater) {
           return new Promise((resolve) => {
             this.#wakeWriter = resolve;
           });
@@ -64,6 +62,7 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
 
   /** Anything else ends the copy with an error. */
   unexpected(code: number): void {
+    this.desynchronized = true;
     const type = `0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
     this.#end(
       new PgError(sqlstate.protocolViolation, `unexpected message type ${type} during COPY from stdin`),
@@ -73,9 +72,14 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
   /** The statement failed or was cancelled: data that still comes is dropped. */
   abandon(error: unknown): void {
     this.#end(error);
-    this.#chunks = [];
-    this.#size = 0;
-    this.#wakeWriter?.();
+    this.#drop();
+  }
+
+  /** The upstream has read enough: drops the rest, up to CopyDone. Rejects if the copy ends otherwise. */
+  async drain(): Promise<void> {
+    this.#drop();
+    await this.#finished.promise;
+    if (this.#failure) throw this.#failure;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -92,6 +96,13 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
           this.#wakeReader = resolve;
         });
     }
+  }
+
+  #drop(): void {
+    this.#dropping = true;
+    this.#chunks = [];
+    this.#size = 0;
+    this.#wakeWriter?.();
   }
 
   #end(failure: unknown): void {
@@ -140,13 +151,10 @@ async function copyIn(
   });
   const input = new CopyInput();
   open(input);
-  await output.flush();
+  await flushed(output, call);
   try {
-    const received = Promise.resolve(result.receive(input));
-    const tag = await call.race(received);
-    // An upstream that stops reading early has seen enough; the client goes on to CopyDone all the same.
-    await call.race(input.finished);
-    for await (const _ of input);
+    const tag = await call.race(Promise.resolve(result.receive(input)));
+    await call.race(input.drain());
     return tag;
   } catch (error) {
     input.abandon(error);
@@ -180,12 +188,12 @@ async function copyBoth(
   });
   const input = new CopyInput();
   open(input);
-  await output.flush();
+  await flushed(output, call);
   try {
     await sendCopyData(result.run(input), output, call);
     output.writer.raw(constantFrames.copyDone);
-    await output.flush();
-    await call.race(input.finished);
+    await flushed(output, call);
+    await call.race(input.drain());
     return result.tag ?? "COPY 0";
   } catch (error) {
     input.abandon(error);
@@ -204,17 +212,52 @@ async function sendCopyData(data: CopyOutResult["data"], output: Output, call: R
     return count;
   }
   const chunks = data[Symbol.asyncIterator]();
+  const late = new LateFlush(output);
   try {
     for (;;) {
+      late.arm();
       const next = await call.race(chunks.next());
       if (next.done) return count;
       writeCopyData(output.writer, next.value);
       count++;
+      if (late.full) await call.race(late.full);
       if (output.full) await flushed(output, call);
     }
   } catch (error) {
     chunks.return?.().catch(() => {});
     throw error;
+  } finally {
+    late.disarm();
+  }
+}
+
+/** Sends what was written when the next chunk is not there at once: a write for each chunk would be too many. */
+class LateFlush {
+  readonly #output: Output;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Set while the transport is full. */
+  full: Promise<void> | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  arm(): void {
+    this.#timer ??= setTimeout(() => this.#flush(), 0);
+  }
+
+  disarm(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    const full = this.#output.flush();
+    if (!full) return;
+    const drained = (): void => {
+      this.full = undefined;
+    };
+    this.full = full.then(drained, drained);
   }
 }
 
