@@ -14,6 +14,7 @@ export class Output {
   readonly #transport: Transport;
   readonly #highWater: number;
   readonly #trace: ((bytes: Uint8Array) => void) | undefined;
+  #ended = false;
 
   constructor(transport: Transport, highWater: number, trace: TraceLine | undefined) {
     this.#transport = transport;
@@ -45,7 +46,13 @@ export class Output {
     this.#transport.write(bytes);
   }
 
+  /** The connection has ended: what runs down from here on is not sent any more. */
+  end(): void {
+    this.#ended = true;
+  }
+
   #send(bytes: Uint8Array): void | Promise<void> {
+    if (this.#ended) return;
     this.#trace?.(bytes);
     return this.#transport.write(bytes);
   }

@@ -266,6 +266,7 @@ export class Session {
   #end(): void {
     if (this.#ending) return;
     this.#ending = true;
+    this.#output.end();
     this.#transport.end();
     this.#timers.clear();
     this.#key?.release();
@@ -273,7 +274,8 @@ export class Session {
     const phase = this.#phase;
     Promise.resolve()
       .then(() => phase.close())
-      .then(() => this.#release())
+      // Whatever went wrong there, the upstream has to let go.
+      .finally(() => this.#release())
       .catch((error: unknown) => this.#error(error))
       .finally(this.#settleClosed);
   }

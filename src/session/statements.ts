@@ -135,7 +135,8 @@ export class StatementPhase implements Phase {
     this.#gone = gone;
     this.#call?.abort(gone);
     this.#copy?.abandon(gone);
-    await this.#work;
+    // Its error was answered, or had nobody left to be told.
+    await this.#work?.catch(() => {});
     const { portals, transaction, client } = this.#context;
     portals.clear();
     if (transaction.status !== "I" || transaction.implicit) {
