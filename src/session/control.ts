@@ -49,9 +49,11 @@ export async function runStatement(
 async function runControl(host: ControlHost, statement: StatementClass, call: RunningCall): Controlled {
   const { transaction, prepared, upstream } = host;
   switch (statement.type) {
-    case "begin":
-      await transaction.begin(statement, call);
-      return command(statement.verb);
+    case "begin": {
+      const { type, verb, ...modes } = statement;
+      await transaction.begin(modes, call);
+      return command(verb);
+    }
     case "commit":
       return command(await transaction.commit(call, statement.chain));
     case "rollback":
