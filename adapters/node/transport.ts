@@ -15,6 +15,9 @@ export interface SocketTransportOptions {
 /** Milliseconds that a client may take to read what was sent before its end; then it is cut off. */
 const lingerTimeout = 5_000;
 
+/** Bytes that may be pushed to a client that does not read; then it is cut off. */
+const maxOverflow = 16 * 1024 * 1024;
+
 /** The first byte of a TLS record that carries a handshake; a startup packet's first byte is 0. */
 const tlsHandshakeByte = 0x16;
 
@@ -30,6 +33,8 @@ export class SocketTransport implements Transport {
   #socket: Socket;
   #session: Session | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  /** Bytes that were written although the socket was full. */
+  #overflow = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #untouched = true;
   #handshaking = false;
@@ -62,7 +67,11 @@ export class SocketTransport implements Transport {
 
   write(bytes: Uint8Array): void | Promise<void> {
     // A write after the end is an error to Node's streams, which would take with it what waits to be sent.
-    if (this.#ending || this.#handshaking || this.#socket.destroyed || this.#socket.write(bytes)) return;
+    if (this.#ending || this.#handshaking || this.#socket.destroyed) return;
+    if (this.#drained) this.#overflow += bytes.length;
+    // Results wait for the client; what is pushed to it (notices, notifications) cannot.
+    if (this.#overflow > maxOverflow) return this.destroy();
+    if (this.#socket.write(bytes)) return;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
@@ -97,6 +106,7 @@ export class SocketTransport implements Transport {
   readonly #release = (): void => {
     this.#drained?.resolve();
     this.#drained = undefined;
+    this.#overflow = 0;
   };
 
   /** The client sends no more. It may still read, or be gone: only a failing write would tell. */
