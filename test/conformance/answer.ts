@@ -40,7 +40,7 @@ export class AnswerPrinter {
       case "N":
         return withoutSource(copy);
       case "K":
-        return new Uint8Array(8);
+        return copy.fill(0);
       case "A":
         view.setInt32(0, 0);
         return copy;

@@ -8,6 +8,8 @@ import { setTimeout } from "node:timers/promises";
 
 export interface PostgresServer {
   readonly port: number;
+  /** Path of its Unix socket: there, a server built with GSSAPI offers none, and answers GSSENCRequest with N. */
+  readonly socket: string;
   /** Major version. */
   readonly version: number;
   stop(): Promise<void>;
@@ -16,7 +18,6 @@ export interface PostgresServer {
 /** The server's settings that differ from a bare cluster's: PGlite's, and nothing that costs time. */
 const settings = {
   listen_addresses: "127.0.0.1",
-  unix_socket_directories: "",
   fsync: "off",
   autovacuum: "off",
   max_connections: "20",
@@ -46,11 +47,17 @@ export async function startPostgres(extra: Record<string, string> = {}): Promise
     );
     const version = Number.parseInt(readFileSync(join(data, "PG_VERSION"), "utf8"), 10);
     const port = await freePort();
-    const all = Object.entries({ ...settings, port: String(port), ...extra });
+    const all = Object.entries({
+      ...settings,
+      port: String(port),
+      unix_socket_directories: folder,
+      ...extra,
+    });
     const flags = all.flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     const child = spawn(join(bin, "postgres"), ["-D", data, ...flags], { ...common, stdio: "ignore" });
     await untilListening(child, port);
-    return { port, version, stop: () => stop(child).finally(remove) };
+    const socket = join(folder, `.s.PGSQL.${port}`);
+    return { port, socket, version, stop: () => stop(child).finally(remove) };
   } catch (error) {
     remove();
     throw error;

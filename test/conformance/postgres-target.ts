@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { refuseErrors } from "./pglite-target.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { startupPacket } from "./startup-packet.ts";
-import { endMark, isEnd, printAnswer, resetStatements, type Target } from "./target.ts";
+import { endMark, isEnd, printAnswer, printStartup, resetStatements, type Target } from "./target.ts";
 import { join, query, type Step, type Transcript } from "./transcript.ts";
 import { WireClient } from "./wire-client.ts";
 
@@ -23,8 +23,7 @@ export class PostgresTarget implements Target {
 
   async play(transcript: Transcript): Promise<string[]> {
     await this.reset(transcript.setup);
-    const client = await this.login();
-    return playSteps(client, transcript);
+    return playSteps(transcript.bare ? this.open() : await this.login(), transcript);
   }
 
   /** A connection that is past ReadyForQuery. */
@@ -37,7 +36,7 @@ export class PostgresTarget implements Target {
   }
 
   open(): WireClient {
-    const socket = connect({ port: this.#server.port, host: "127.0.0.1", noDelay: true });
+    const socket = connect({ path: this.#server.socket });
     const client = new WireClient({
       send: (bytes) => void socket.write(bytes),
       destroy: () => socket.destroy(),
@@ -64,10 +63,11 @@ export class PostgresTarget implements Target {
   }
 }
 
-/** Plays the steps on a connection that is logged in, and closes it. */
+/** Plays the steps on a connection, and closes it. */
 export async function playSteps(client: WireClient, transcript: Transcript): Promise<string[]> {
   for (const part of groups(transcript.steps)) {
     if (part instanceof Uint8Array) await client.send(part);
+    else if ("skip" in part) await client.skip(part.skip);
     else await client.until((frame) => frame.code === part.until, part.until);
   }
   if (transcript.fatal) {
@@ -76,7 +76,7 @@ export async function playSteps(client: WireClient, transcript: Transcript): Pro
     await client.send(endMark);
     await client.until(isEnd, "end of transcript");
   }
-  const lines = printAnswer(client.bytes);
+  const lines = transcript.bare ? printStartup(client.bytes) : printAnswer(client.bytes);
   client.destroy();
   return lines;
 }

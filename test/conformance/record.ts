@@ -1,18 +1,34 @@
 /**
- * Records the answers: PGlite's, a real server's where the connection ends, and those of everybody who is named as
- * answering otherwise. Needs an installed PostgreSQL server. `node test/conformance/record.ts [topic]…`
+ * Records the answers: PGlite's, a real server's where the connection ends, and those of everybody who may answer
+ * otherwise. Needs an installed PostgreSQL server. `node test/conformance/record.ts [topic]…`
  */
 import { mkdirSync } from "node:fs";
 import { Answers } from "./answers.ts";
+import { type SessionVariant, whyDifferent } from "./differences.ts";
 import { PgliteTarget } from "./pglite-target.ts";
 import { startPostgres } from "./postgres-server.ts";
 import { PostgresTarget } from "./postgres-target.ts";
+import { RelayUpstream } from "./relay-upstream.ts";
+import { SessionTarget } from "./session-target.ts";
+import { StatementUpstream } from "./statement-upstream.ts";
+import type { Target } from "./target.ts";
+import type { Transcript } from "./transcript.ts";
 import { topics } from "./transcripts/all.ts";
 
 const server = await startPostgres();
 if (typeof server === "string") throw new Error(server);
 const postgres = new PostgresTarget(server);
 const pglite = await PgliteTarget.start();
+const sessions: Readonly<Record<SessionVariant, SessionTarget>> = {
+  relay: new SessionTarget(await RelayUpstream.start()),
+  statement: new SessionTarget(await StatementUpstream.start()),
+};
+/** What is new in the startup of 18 is recorded from a session, and to be read against the documentation. */
+function oracleOf({ bare, fatal, without }: Transcript, older: boolean): Target {
+  if (bare && older) return sessions.statement;
+  return bare || fatal || without?.pglite !== undefined ? postgres : pglite;
+}
+
 mkdirSync(new URL("answers", import.meta.url), { recursive: true });
 const wanted = process.argv.slice(2);
 try {
@@ -20,10 +36,14 @@ try {
     if (wanted.length > 0 && !wanted.includes(topic)) continue;
     const answers = new Answers(topic);
     for (const transcript of transcripts) {
-      const oracle = transcript.fatal || transcript.without?.pglite !== undefined ? postgres : pglite;
-      answers.set(transcript.name, await oracle.play(transcript));
-      if (transcript.differs?.older !== undefined && server.version < 18) {
+      const older = transcript.differs?.older !== undefined && server.version < 18;
+      answers.set(transcript.name, await oracleOf(transcript, older).play(transcript));
+      if (older) {
         answers.set(transcript.name, await postgres.play(transcript), "older");
+      }
+      for (const variant of ["relay", "statement"] as const) {
+        if (whyDifferent(topic, transcript, variant) === undefined) continue;
+        answers.set(transcript.name, await sessions[variant].play(transcript), variant);
       }
     }
     answers.save();
@@ -31,4 +51,6 @@ try {
 } finally {
   await pglite.close();
   await postgres.close();
+  await sessions.relay.close();
+  await sessions.statement.close();
 }

@@ -1,12 +1,23 @@
-/** The packet that logs a transcript in. */
+/** The packets that a connection begins with. */
 import { encodeStartup, protocol30, Writer } from "../../src/wire/mod.ts";
 
-export function startupPacket(parameters: Record<string, string> = {}): Uint8Array {
+/** Logs in as postgres. A parameter that is undefined is left out. */
+export function startupPacket(
+  parameters: Record<string, string | undefined> = {},
+  version: number = protocol30,
+): Uint8Array {
   const writer = new Writer();
+  const all = Object.entries({ user: "postgres", database: "postgres", ...parameters });
   encodeStartup(writer, {
     type: "StartupMessage",
-    version: protocol30,
-    parameters: new Map(Object.entries({ user: "postgres", database: "postgres", ...parameters })),
+    version,
+    parameters: new Map(all.filter((entry): entry is [string, string] => entry[1] !== undefined)),
   });
+  return writer.take();
+}
+
+export function encryptionRequest(type: "SSLRequest" | "GSSENCRequest"): Uint8Array {
+  const writer = new Writer();
+  encodeStartup(writer, { type });
   return writer.take();
 }

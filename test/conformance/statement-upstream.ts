@@ -16,12 +16,14 @@ import type {
   TransactionModes,
   Upstream,
 } from "../../src/session/mod.ts";
+import { startupSettings } from "../../src/session/mod.ts";
 import {
   type BackendMessage,
   decodeBackend,
   encodeFrontend,
   type FrontendInput,
   PgError,
+  sqlstate,
   Writer,
 } from "../../src/wire/mod.ts";
 import { frames } from "./answer.ts";
@@ -37,7 +39,7 @@ export class StatementUpstream implements TestUpstream {
 
   private constructor(pglite: PgliteTarget) {
     this.#pglite = pglite;
-    this.upstream = { connect: (client) => new PgliteStatements(pglite, client) };
+    this.upstream = { connect: (client) => PgliteStatements.connect(pglite, client) };
   }
 
   static async start(): Promise<StatementUpstream> {
@@ -59,13 +61,28 @@ class PgliteStatements implements StatementSession {
   readonly #pglite: PgliteTarget;
   readonly #client: ClientContext;
 
-  constructor(pglite: PgliteTarget, client: ClientContext) {
+  private constructor(pglite: PgliteTarget, client: ClientContext) {
     this.#pglite = pglite;
     this.#client = client;
   }
 
-  get parameters(): ReadonlyMap<string, string> {
-    return this.#pglite.reported;
+  /** Settings of the startup packet are the upstream's too; one that PostgreSQL refuses ends the session. */
+  static async connect(pglite: PgliteTarget, client: ClientContext): Promise<PgliteStatements> {
+    const session = new PgliteStatements(pglite, client);
+    for (const [name, value] of startupSettings(client.login.parameters)) {
+      const parameters = [name, value];
+      const sql = "select set_config($1, $2, false)";
+      const answer = await session.#send(
+        execution({ sql, parameters, parameterTypes: [], resultFormats: [] }),
+      );
+      throwError(answer);
+    }
+    return session;
+  }
+
+  /** Without the user, which PGlite does not know: the session does. */
+  get parameters(): Iterable<readonly [string, string]> {
+    return [...this.#pglite.reported].filter(([name]) => name !== "session_authorization");
   }
 
   async query(statement: Statement): Promise<Result> {
@@ -175,10 +192,9 @@ class PgliteStatements implements StatementSession {
       try {
         for await (const chunk of data) chunks.push({ type: "CopyData", data: chunk });
       } catch (error) {
-        end = {
-          type: "CopyFail",
-          message: PgError.from(error).message.replace("COPY from stdin failed: ", ""),
-        };
+        const { code, message } = PgError.from(error);
+        if (code !== sqlstate.queryCanceled || !message.startsWith(copyFailed)) throw error;
+        end = { type: "CopyFail", message: message.slice(copyFailed.length) };
       }
       const answer = await this.#send([...messages, ...chunks, end]);
       this.#passOn(answer);
@@ -222,6 +238,9 @@ function execution({ sql, parameters, parameterTypes, resultFormats }: Statement
     { type: "Sync" },
   ];
 }
+
+/** What the session makes of CopyFail. */
+const copyFailed = "COPY from stdin failed: ";
 
 const isCopyIn = (sql: string): boolean => /^\s*copy\b.*\bfrom\s+stdin\b/is.test(sql);
 

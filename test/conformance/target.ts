@@ -10,6 +10,8 @@ export interface Target {
   close(): Promise<void>;
 }
 
+const closed = "the connection is closed";
+
 /** Describe of this statement is answered by an error that nothing else is answered by, in every state but COPY. */
 const endName = "end of transcript";
 
@@ -29,7 +31,30 @@ export function printAnswer(bytes: Uint8Array): string[] {
   // The Sync of the end mark was answered too.
   if (end >= 0 && own.pop()?.code !== "Z") throw new Error("no ReadyForQuery before the end mark");
   const lines = shorten(sortParameters(own.map(({ code, body }) => printer.line(code, body))));
-  return end < 0 ? [...lines, "the connection is closed"] : lines;
+  return end < 0 ? [...lines, closed] : lines;
+}
+
+/** Answers to SSLRequest and GSSENCRequest, before anything that is a message. */
+const letters = /[NSG]/;
+
+/** What came from the beginning of a connection on. */
+export function printStartup(bytes: Uint8Array): string[] {
+  let at = 0;
+  const lines: string[] = [];
+  // A message has its length behind its type, which begins with a zero.
+  for (; letters.test(letterAt(bytes, at)) && bytes[at + 1] !== 0; at++) lines.push(letterAt(bytes, at));
+  const rest = bytes.subarray(at);
+  // To clients of protocol 2 PostgreSQL answers in protocol 2: no length, a text.
+  if (rest.length > 1 && rest[1] !== 0) return [...lines, new TextDecoder().decode(rest), closed];
+  return [...lines, ...printAnswer(rest).flatMap(stableParameter)];
+}
+
+const letterAt = (bytes: Uint8Array, at: number): string => String.fromCharCode(bytes[at] ?? 0);
+
+/** Settings that 15 does not report are left out, and the version. */
+function stableParameter(line: string): string[] {
+  if (/^ParameterStatus "(search_path|scram_iterations)"/.test(line)) return [];
+  return [line.replace(/^(ParameterStatus "server_version") .*/, "$1")];
 }
 
 /** PostgreSQL 15 and 18 report settings that change together in another order; it means nothing. */

@@ -5,8 +5,11 @@
  */
 import { encodeFrontend, type FrontendInput, Writer } from "../../src/wire/mod.ts";
 
-/** Bytes to send, or the type byte of the backend message that must have come before the next bytes are sent. */
-export type Step = Uint8Array | { readonly until: string };
+/**
+ * Bytes to send; or what must have come before the next bytes are sent: a backend message, by its type byte, or bytes
+ * that are no message, as the answers to SSLRequest and GSSENCRequest.
+ */
+export type Step = Uint8Array | { readonly until: string } | { readonly skip: number };
 
 /**
  * Where a transcript is played. `postgres`: a real server. `relay` and `statement`: an edgewire session, over PGlite as
@@ -22,10 +25,15 @@ export interface Transcript {
   readonly steps: readonly Step[];
   /** SQL run before, over a connection of its own. */
   readonly setup?: string;
+  /** Begins with the startup packet, on a new connection. PGlite has none. */
+  readonly bare?: boolean;
   /** Ends the connection, which PGlite does not survive: its answer is recorded from a real server. */
   readonly fatal?: boolean;
-  /** Who answers otherwise, and why. That answer is recorded too, and must stay another one. */
-  readonly differs?: Readonly<Partial<Record<Variant, string>>>;
+  /**
+   * Why older servers answer otherwise. That answer is recorded too, and must stay another one. Where edgewire's own
+   * answer may be another one is in differences.ts.
+   */
+  readonly differs?: { readonly older?: string };
   /** Who is not asked, and why. */
   readonly without?: Readonly<Partial<Record<TargetName, string>>>;
 }

@@ -9,11 +9,13 @@ import { pipelines } from "./pipelines.ts";
 import { portals } from "./portals.ts";
 import { settings } from "./settings.ts";
 import { simpleQuery } from "./simple-query.ts";
+import { startup } from "./startup.ts";
 import { statements } from "./statements.ts";
 import { transactions } from "./transactions.ts";
 import { values } from "./values.ts";
 
 export const topics: Readonly<Record<string, readonly Transcript[]>> = {
+  startup: startup.map((transcript) => ({ ...transcript, bare: true })),
   "simple-query": simpleQuery,
   statements,
   portals,

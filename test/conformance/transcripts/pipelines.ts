@@ -185,8 +185,17 @@ export const pipelines: readonly Transcript[] = [
   ]),
 
   // Skip to Sync.
-  transcript("an error in Parse skips everything to Sync, Query too", [
+  transcript("an error in Parse", [
     parse("", "selec"),
+    bind(),
+    describePortal(),
+    execute(),
+    query("select 'skipped'"),
+    sync,
+    query("select 'served' as served"),
+  ]),
+  transcript("an error skips everything to Sync, Query and FunctionCall too", [
+    bind("", "nosuch"),
     bind(),
     describePortal(),
     execute(),

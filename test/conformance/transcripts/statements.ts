@@ -425,6 +425,9 @@ export const statements: readonly Transcript[] = [
     bind("", "s", ["1"], { results: [7] }),
     execute(),
     sync,
+    bind("", "s", ["1"], { results: [7] }),
+    describePortal(),
+    sync,
   ]),
   transcript("result formats of a statement without columns", [
     parse("s", "create table x (n int)"),

@@ -67,11 +67,16 @@ export const transactions: readonly Transcript[] = [
     ],
     setup,
   ),
-  transcript("an empty query and a syntax error in a failed transaction", [
+  transcript("an empty query in a failed transaction", [
     query("begin"),
     query("select 1/0"),
     query(""),
     query("-- nothing"),
+    query("rollback"),
+  ]),
+  transcript("a syntax error in a failed transaction", [
+    query("begin"),
+    query("select 1/0"),
     query("selec"),
     query("rollback"),
   ]),
@@ -131,11 +136,13 @@ export const transactions: readonly Transcript[] = [
     run("select 1"),
     sync,
   ]),
-  transcript("an error in Parse or Bind fails the transaction", [
+  transcript("an error in Parse fails the transaction", [
     query("begin"),
     parse("", "select nosuch"),
     sync,
     query("rollback"),
+  ]),
+  transcript("an error in Bind, Execute or Describe fails the transaction", [
     query("begin"),
     bind("", "nosuch"),
     sync,
