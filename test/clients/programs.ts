@@ -30,8 +30,6 @@ export interface Target {
   directTls: boolean;
   /** The server is known to answer N to an SSLRequest. */
   noTls: boolean;
-  /** The server is an embedded PGlite: one PostgreSQL session shared by every client. */
-  embedded: boolean;
 }
 
 export interface Program {
@@ -213,6 +211,5 @@ export function clientEnvironment(target: Target): NodeJS.ProcessEnv {
     EDGEWIRE_PASSWORD: target.password ? "1" : "",
     EDGEWIRE_DIRECT_TLS: target.directTls ? "1" : "",
     EDGEWIRE_NO_TLS: target.noTls ? "1" : "",
-    EDGEWIRE_EMBEDDED: target.embedded ? "1" : "",
   };
 }

@@ -3,6 +3,9 @@
  * against, so that a line makes sense when it is all that is left of a CI log.
  */
 
+/** Characters of a failure's detail that are printed. */
+const detailLimit = 1000;
+
 /** Counts and prints the outcome of every check. */
 export class Report {
   passed = 0;
@@ -16,10 +19,10 @@ export class Report {
     print(`ok ${client}: ${check} [${target}]`);
   }
 
-  /** @param detail what was seen; its further lines are indented below the first. */
+  /** @param detail what was seen; its further lines are indented below the first. Cut when it is long. */
   fail(client: string, check: string, target: string, detail: string): void {
     this.failed += 1;
-    const [first = "", ...rest] = detail.trim().split("\n");
+    const [first = "", ...rest] = cut(detail.trim()).split("\n");
     const line = `FAIL ${client}: ${check} [${target}]${first === "" ? "" : `: ${first}`}`;
     this.failures.push(line);
     print([line, ...rest.map((text) => `    ${text}`)].join("\n"));
@@ -40,6 +43,10 @@ export class Report {
     print(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`);
     return this.failed > 0 || this.passed === 0 ? 1 : 0;
   }
+}
+
+function cut(text: string): string {
+  return text.length <= detailLimit ? text : `${text.slice(0, detailLimit)} ... (${text.length} characters)`;
 }
 
 function print(text: string): void {

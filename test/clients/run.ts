@@ -86,27 +86,41 @@ async function runReady(program: Program, target: Target): Promise<void> {
   else await runProgram(program, target, flags.check, report);
 }
 
-/** Starts what a target needs, runs the clients against it, and stops it. */
+/**
+ * Starts what a target needs, runs the clients against it, and stops it. A server that a check failed on is
+ * replaced for the next client: when it has crashed, or is stuck, that must not be told of every later check.
+ */
 async function runTarget(name: string, selected: readonly Client[]): Promise<void> {
+  let rest = selected;
+  while (rest.length > 0) rest = await runUntilFailure(name, rest);
+}
+
+/** @returns the clients that are left after the first one that had a failure. */
+async function runUntilFailure(name: string, selected: readonly Client[]): Promise<readonly Client[]> {
   const stops: (() => Promise<unknown>)[] = [];
   try {
     const target = await startTarget(name, stops);
     if (typeof target === "string") {
       report.skip("every client", name, target);
-      return;
+      return [];
     }
     report.note(`\n# ${name}: ${target.url.replace(/:[^:@/]*@/, ":***@")}`);
-    for (const client of selected) await client.run(target);
+    const failed = report.failed;
+    for (const [index, client] of selected.entries()) {
+      await client.run(target);
+      if (report.failed > failed) return selected.slice(index + 1);
+    }
   } catch (error) {
     report.fail(name, "starts", name, String((error as Error).stack ?? error));
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
+  return [];
 }
 
 /** @returns the target, or why it cannot be had here. */
 async function startTarget(name: string, stops: (() => Promise<unknown>)[]): Promise<Target | string> {
-  const plain = { name, password: false, directTls: false, noTls: true, embedded: false };
+  const plain = { name, password: false, directTls: false, noTls: true };
   const secure = { name, password: true, noTls: false };
   const certificate = async (): Promise<Certificate> => {
     const made = await makeCertificate();
@@ -125,10 +139,10 @@ async function startTarget(name: string, stops: (() => Promise<unknown>)[]): Pro
   };
   switch (name) {
     case "embedded":
-      return { ...plain, url: await gateway({}), embedded: true };
+      return { ...plain, url: await gateway({}) };
     case "tls": {
       const login = { user: "postgres", password, certificate: await certificate() };
-      return { ...secure, url: await gateway({ login }), embedded: true, directTls: true };
+      return { ...secure, url: await gateway({ login }), directTls: true };
     }
     case "postgres":
     case "direct":
@@ -141,7 +155,6 @@ async function startTarget(name: string, stops: (() => Promise<unknown>)[]): Pro
         return {
           ...secure,
           url: tlsUrl(server.port, "postgres", password, tls),
-          embedded: false,
           directTls: false,
         };
       }
@@ -175,7 +188,7 @@ async function main(): Promise<number> {
   const selected = clients();
   if (flags.url !== undefined) {
     const hasPassword = new URL(flags.url).password !== "";
-    const unknown = { directTls: false, noTls: false, embedded: false };
+    const unknown = { directTls: false, noTls: false };
     const target = { name: "url", url: flags.url, password: hasPassword, ...unknown };
     for (const client of selected) await client.run(target);
   } else {

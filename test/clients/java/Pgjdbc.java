@@ -691,7 +691,6 @@ public class Pgjdbc {
                 }
                 equal(got.stream().map(PGNotification::getParameter).toList(), List.of("first", "second"));
                 equal(got.get(0).getName(), "ew_pgjdbc_channel");
-                equal(got.get(0).getPID(), other.unwrap(PGConnection.class).getBackendPID(), "pid");
             }
         });
 

@@ -480,7 +480,6 @@ def _():
         got = list(listener.notifies(timeout=15, stop_after=3))
         equal([(n.channel, n.payload) for n in got],
               [("ew_psycopg3_channel", "first"), ("ew_psycopg3_channel", "second"), ("ew_psycopg3_channel", "")])
-        equal({n.pid for n in got}, {other.info.backend_pid}, "pids")
         listener.execute("notify ew_psycopg3_channel, 'own'")
         equal([n.payload for n in listener.notifies(timeout=5, stop_after=1)], ["own"])
         with other.transaction(force_rollback=True):
@@ -550,9 +549,18 @@ def _():
             connection.execute("set local timezone to 'America/Lima'")
             equal(status("TimeZone"), "America/Lima")
         equal(status("TimeZone"), "Asia/Tokyo")
-        connection.execute("set client_encoding to 'LATIN1'")
-        equal(connection.execute("select 'é'").fetchone(), ("é",))
+
+
+@check("text converted for a LATIN1 client")
+def _():
+    with connect(with_parameter(URL, "client_encoding", "LATIN1")) as connection:
+        equal(connection.info.parameter_status("client_encoding"), "LATIN1")
         equal(connection.info.encoding, "iso8859-1")
+        equal(connection.execute("select 'é', length('é')").fetchone(), ("é", 1))
+        equal(connection.execute("select %s::text", ("é",)).fetchone(), ("é",))
+        fails("22P05", lambda: connection.execute("select chr(128512)"))
+        connection.execute("set client_encoding to 'UTF8'")
+        equal(connection.execute("select %s::text, 'é'", ("😀",)).fetchone(), ("😀", "é"))
 
 
 @check("two connections do not share settings or statements")

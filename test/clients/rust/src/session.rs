@@ -68,10 +68,6 @@ pub fn direct_tls() -> bool {
     flag("EDGEWIRE_DIRECT_TLS")
 }
 
-pub fn embedded() -> bool {
-    flag("EDGEWIRE_EMBEDDED")
-}
-
 pub async fn connect() -> Result<Session, tokio_postgres::Error> {
     connect_with(|_| ()).await
 }
