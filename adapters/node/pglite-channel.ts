@@ -27,6 +27,8 @@ export const word = {
   inputTail: 7,
   outputHead: 8,
   outputTail: 9,
+  /** 1 when PostgreSQL's timer is over, until it was told. */
+  alarm: 10,
 } as const;
 
 /** Frontend bytes on their way; COPY data that exceeds it waits on the main thread. A power of two. */
@@ -123,6 +125,8 @@ export function openChannel(memory: ChannelMemory): Channel {
 export type WorkerMessage =
   | { type: "ready"; parameters: [name: string, value: string][]; interrupt: InterruptAddresses | undefined }
   | { type: "wake" }
+  /** Start the timer that ends in an alarm, in place of the one that runs; zero: stop it. */
+  | { type: "timer"; milliseconds: number }
   /** `error` is absent when the session ended because `closing` was set. */
   | { type: "ended"; error?: string };
 

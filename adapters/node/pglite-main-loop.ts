@@ -74,6 +74,8 @@ export interface MainLoopOptions {
   /** Tells the main thread to look at the rings. */
   wake: () => void;
   interrupt: InterruptAddresses | undefined;
+  /** Is told when PostgreSQL waits for a statement, and when it gets one. */
+  timer: { idle(): void; read(): void };
   /** Whether another core can bring the next message while this one looks for it. */
   canSpin: boolean;
 }
@@ -84,8 +86,9 @@ export class MainLoop {
   readonly #channel: Channel;
   readonly #control: Int32Array;
   readonly #wake: () => void;
+  readonly #timer: MainLoopOptions["timer"];
   readonly #canSpin: boolean;
-  readonly #interrupt: { memory: Int32Array; queryCancelPending: number } | undefined;
+  readonly #interrupt: (InterruptAddresses & { words: Int32Array }) | undefined;
   /** Input of our own, read before that of the channel. */
   #injected: Uint8Array[] = [];
   /** Where the output goes instead of to the channel. */
@@ -98,10 +101,11 @@ export class MainLoop {
     this.#channel = options.channel;
     this.#control = options.channel.control;
     this.#wake = options.wake;
+    this.#timer = options.timer;
     this.#canSpin = options.canSpin;
     this.#interrupt = options.interrupt && {
-      memory: new Int32Array(options.interrupt.memory),
-      queryCancelPending: options.interrupt.queryCancelPending,
+      ...options.interrupt,
+      words: new Int32Array(options.interrupt.memory),
     };
     const read = this.#module.addFunction((pointer, length) => this.#read(pointer, length), "ipi");
     const write = this.#module.addFunction((pointer, length) => this.#write(pointer, length), "ipi");
@@ -156,12 +160,17 @@ export class MainLoop {
 
   /** Everything that arrived is done. Sends what a client waits for, then waits itself. */
   #idle(): void {
+    this.#timer.idle();
     // Before the ReadyForQuery: who has seen that may send the next message, and must not find the last turn running.
     Atomics.store(this.#control, word.running, 0);
     this.#finish();
     this.#waitForInput();
-    // A cancel that came when its statement was over must not hit the next one.
-    if (this.#interrupt) Atomics.store(this.#interrupt.memory, this.#interrupt.queryCancelPending >> 2, 0);
+    if (this.#interrupt) {
+      const { words, queryCancelPending, interruptPending } = this.#interrupt;
+      // A cancel that came when its statement was over must not hit the next one. An alarm still counts.
+      Atomics.store(words, queryCancelPending >> 2, 0);
+      if (Atomics.load(this.#control, word.alarm) === 1) Atomics.store(words, interruptPending >> 2, 1);
+    }
     Atomics.add(this.#control, word.turn, 1);
     Atomics.store(this.#control, word.running, 1);
   }
@@ -193,6 +202,7 @@ export class MainLoop {
   /** recv(): waits for at least one byte. */
   #read(pointer: number, length: number): number {
     const target = this.#module.HEAPU8.subarray(pointer, pointer + length);
+    this.#timer.read();
     if (this.#injected.length === 0) {
       this.#waitForInput();
       if (this.closing) this.#abandon();

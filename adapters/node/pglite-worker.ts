@@ -17,7 +17,12 @@ import { dropCluster, initdbParameters, loadCluster, saveCluster } from "./pglit
 import { loadExtensions } from "./pglite-extensions.ts";
 import { LatchSleeper } from "./pglite-latch.ts";
 import { MainLoop, type PostgresModule } from "./pglite-main-loop.ts";
-import { shareWebAssemblyMemory, type WebAssemblyImports } from "./pglite-shared-memory.ts";
+import {
+  type InstanceHooks,
+  shareWebAssemblyMemory,
+  type WebAssemblyImports,
+} from "./pglite-shared-memory.ts";
+import { PostgresTimer } from "./pglite-timer.ts";
 
 const { channel: memory, dataDir, extensions, cacheDir } = workerData as WorkerInput;
 const channel = openChannel(memory);
@@ -36,23 +41,29 @@ function logLine(line: string): boolean {
   return false; // not to the console
 }
 
-type ReadClock = (id: number, precision: bigint, out: number) => number;
-
-/** Side modules are given the imports of the main one again: what was replaced in them already. */
-const watched = new WeakSet<ReadClock>();
-
-/** Has the clock tell the sleeper, in every instance that is made from now on. */
+/** Has the clock tell the sleeper. */
 function watchClock(imports: WebAssemblyImports): void {
   const wasi = imports.wasi_snapshot_preview1;
-  const read = wasi?.clock_time_get as ReadClock | undefined;
-  if (wasi === undefined || typeof read !== "function" || watched.has(read)) return;
-  const readAndTell: ReadClock = (id, precision, out) => {
+  const read = wasi?.clock_time_get as ((id: number, precision: bigint, out: number) => number) | undefined;
+  if (wasi === undefined || typeof read !== "function") return;
+  wasi.clock_time_get = (id: number, precision: bigint, out: number) => {
     sleeper.clockRead();
     return read(id, precision, out);
   };
-  watched.add(readAndTell);
-  wasi.clock_time_get = readAndTell;
 }
+
+const timer = new PostgresTimer({
+  set: (milliseconds) => post({ type: "timer", milliseconds }),
+  alarm: () => Atomics.exchange(channel.control, word.alarm, 0) === 1,
+});
+
+const hooks: InstanceHooks = {
+  rewrite: (bytes) => timer.rewrite(bytes),
+  prepare(imports) {
+    watchClock(imports);
+    return timer.prepare(imports);
+  },
+};
 
 /** Where the signal flags are; undefined when this build does not tell, and then nothing can be cancelled. */
 function interruptAddresses(module: PostgresModule): InterruptAddresses | undefined {
@@ -89,7 +100,7 @@ function describe(error: unknown): string {
 }
 
 async function openDatabase(): Promise<PGlite> {
-  shareWebAssemblyMemory(watchClock);
+  shareWebAssemblyMemory(hooks);
   const { PGlite } = await import("@electric-sql/pglite");
   const options: PGliteOptions = {
     ...(dataDir !== undefined && { dataDir }),
@@ -142,6 +153,7 @@ async function serve(): Promise<void> {
     channel,
     wake: () => post({ type: "wake" }),
     interrupt,
+    timer,
     canSpin: availableParallelism() > 1,
   });
   const parameters = loop.start();

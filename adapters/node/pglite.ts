@@ -55,6 +55,12 @@ const sliceLength = 1024 * 1024;
 /** Milliseconds for which the answer to a message is looked for by polling: sleep and wake-up would take half of it. */
 const pollMilliseconds = 0.3;
 
+/** The most that setTimeout takes, in milliseconds. PostgreSQL sets its timer again when it was too early. */
+const longestTimer = 2 ** 31 - 1;
+
+/** Milliseconds. */
+const alarmRepeat = 5;
+
 /** Milliseconds until a statement that does not want to be cancelled is killed by `close`. */
 const closeTimeout = 5000;
 
@@ -116,6 +122,7 @@ class WorkerBackend implements PgliteBackend {
   #looking: "asleep" | "awake" | "paused" = "asleep";
   #pollUntil = 0;
   #cancelRetry: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #error: Error | undefined;
   #isOver = false;
 
@@ -202,7 +209,11 @@ class WorkerBackend implements PgliteBackend {
           ...message.interrupt,
           words: new Int32Array(message.interrupt.memory),
         };
+        if (Atomics.load(this.#control, word.alarm) === 1) this.#alarm();
         this.onReady();
+        break;
+      case "timer":
+        this.#setTimer(message.milliseconds);
         break;
       case "ended":
         if (message.error !== undefined) this.#error = new Error(message.error);
@@ -314,6 +325,7 @@ class WorkerBackend implements PgliteBackend {
   #finish(): void {
     this.#looking = "asleep";
     this.#forgetCancel();
+    clearTimeout(this.#timer);
     this.#drained?.resolve();
     this.#drained = undefined;
     this.onClose(this.#isClosing ? undefined : this.#error);
@@ -322,8 +334,38 @@ class WorkerBackend implements PgliteBackend {
   /** What PostgreSQL's handler of SIGINT does (StatementCancelHandler). */
   #raise(): void {
     if (this.#interrupt === undefined) return;
-    const { words, queryCancelPending, interruptPending, myLatch } = this.#interrupt;
-    Atomics.store(words, queryCancelPending >> 2, 1);
+    Atomics.store(this.#interrupt.words, this.#interrupt.queryCancelPending >> 2, 1);
+    this.#interruptNow();
+  }
+
+  #setTimer(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    if (milliseconds <= 0) return;
+    if (milliseconds < 1) {
+      this.#alarm();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#alarm(), Math.min(milliseconds, longestTimer));
+    this.#timer.unref();
+  }
+
+  /**
+   * The time of PostgreSQL's timer is over. Tells so until it is heard: ProcessInterrupts clears InterruptPending after
+   * it has looked for the alarm, and may clear one that was set in between. An idle PostgreSQL looks when it goes on.
+   */
+  #alarm(): void {
+    Atomics.store(this.#control, word.alarm, 1);
+    this.#interruptNow();
+    this.#timer = setTimeout(() => {
+      if (Atomics.load(this.#control, word.alarm) === 1 && !this.#isIdle) this.#alarm();
+    }, alarmRepeat);
+    this.#timer.unref();
+  }
+
+  /** Has PostgreSQL look at what is pending, at its next CHECK_FOR_INTERRUPTS or out of its sleep. */
+  #interruptNow(): void {
+    if (this.#interrupt === undefined) return;
+    const { words, interruptPending, myLatch } = this.#interrupt;
     Atomics.store(words, interruptPending >> 2, 1);
     setLatch(words, myLatch);
     this.#signal();
