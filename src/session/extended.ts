@@ -21,6 +21,7 @@ import { decodeText } from "../wire/utf8.ts";
 import type { RunningCall } from "./call.ts";
 import { describeControl, runStatement } from "./control.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
+import type { Output } from "./output.ts";
 import { fromStatement } from "./position.ts";
 import { finish, type Portal, type PreparedStatement } from "./prepared.ts";
 import { checkFormat, checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
@@ -317,11 +318,27 @@ async function execute(
   } else if (state.type === "rows") {
     // A limit of zero or less is none (PostgreSQL takes negative ones so, too).
     const limit = Math.max(message.maxRows, 0);
-    const count = await state.cursor.send(output, limit, call);
+    const count = await sendRows(portal, state.cursor, output, limit, call);
     // PostgreSQL does not look ahead: a portal that gave exactly `limit` rows is suspended, even if it was the last row.
     if (limit > 0 && count === limit) writer.raw(constantFrames.portalSuspended);
     else writeCommandComplete(writer, state.tag + counted(state.tag, count));
   }
   // A block that ended took the portals with it; the running one is among them.
   if ((kind.type === "commit" || kind.type === "rollback") && transaction.status === "I") portals.clear();
+}
+
+/** Sends rows of a portal, which ends if that fails: it may be older than the savepoint to which a client goes back. */
+async function sendRows(
+  portal: Portal,
+  cursor: RowCursor,
+  output: Output,
+  limit: number,
+  call: RunningCall,
+): Promise<number> {
+  try {
+    return await cursor.send(output, limit, call);
+  } catch (error) {
+    finish(portal);
+    throw error;
+  }
 }

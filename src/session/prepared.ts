@@ -168,6 +168,11 @@ export class Portals {
     if (name !== "") this.#bytes -= sizeOf(portal.parameters);
   }
 
+  /** An error: those that were made behind the last savepoint are of no use any more. */
+  fail(depth: number): void {
+    for (const portal of this.#portals.values()) if (portal.depth >= depth) finish(portal);
+  }
+
   /** ROLLBACK TO: those that were made behind the savepoint end. */
   rollbackTo(depth: number): void {
     for (const { name, depth: made } of [...this.#portals.values()]) if (made >= depth) this.close(name);

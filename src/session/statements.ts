@@ -236,7 +236,9 @@ export class StatementPhase implements Phase {
       const error = this.#context.error(cause);
       if (error.severity === "FATAL" || error.severity === "PANIC") throw error;
       writeErrorResponse(this.#context.output.writer, error.fields);
-      this.#context.transaction.fail();
+      const { transaction, portals } = this.#context;
+      transaction.fail();
+      portals.fail(transaction.depth);
       if (this.#copy?.desynchronized) {
         throw fatal(
           sqlstate.protocolViolation,
