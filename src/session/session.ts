@@ -83,7 +83,7 @@ export class Session {
       transport,
       auth: options.auth,
       refuse: options.refuse,
-      cancel: (processId, secretKey) => options.cancels?.cancel(processId, secretKey),
+      cancel: (processId, secretKey) => this.#serveCancel(processId, secretKey),
       authenticated: (login, version) => this.#connect(login, version),
       end: () => this.#end(),
     });
@@ -176,6 +176,15 @@ export class Session {
       this.#timers.busy();
     }
     return this.#phase.receive(frame);
+  }
+
+  /** A CancelRequest has no answer, not even that the registry failed. */
+  async #serveCancel(processId: number, secretKey: Uint8Array): Promise<void> {
+    try {
+      await this.#options.cancels?.cancel(processId, secretKey);
+    } catch (error) {
+      this.#error(error);
+    }
   }
 
   /** After authentication: finds the upstream, sends what a client expects before its first query. */

@@ -23,7 +23,7 @@ export interface StartupHost {
   readonly transport: Transport;
   readonly auth: AuthSource;
   readonly refuse: PgError | undefined;
-  cancel(processId: number, secretKey: Uint8Array): void | Promise<void>;
+  cancel(processId: number, secretKey: Uint8Array): Promise<void>;
   /** The client proved itself: go on with the upstream. */
   authenticated(login: Login, version: number): void | Promise<void>;
   /** Ends the connection without a word, as after a CancelRequest. */
@@ -104,10 +104,8 @@ export class StartupPhase implements Phase {
     });
   }
 
-  #cancelRequest(processId: number, secretKey: Uint8Array): void | Promise<void> {
-    const done = this.#host.cancel(processId, secretKey);
-    if (done) return done.then(() => this.#host.end());
-    this.#host.end();
+  #cancelRequest(processId: number, secretKey: Uint8Array): Promise<void> {
+    return this.#host.cancel(processId, secretKey).then(() => this.#host.end());
   }
 
   #startup(message: StartupMessage): void | Promise<void> {
