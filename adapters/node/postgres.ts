@@ -3,20 +3,31 @@ import { parseUrl } from "../../src/client/mod.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
 import type { Upstream } from "../../src/session/mod.ts";
 import { wireUpstream } from "../../src/upstreams/mod.ts";
+import { PgError } from "../../src/wire/mod.ts";
 import { openSocket } from "./socket-stream.ts";
+import { urlDefaults } from "./url-defaults.ts";
 
 /**
  * Serves a PostgreSQL server. `?pool_size=20` bounds its connections; all other parameters are libpq's (sslmode,
- * sslrootcert, channel_binding, sslnegotiation, connect_timeout) or settings of the session.
+ * sslrootcert, sslcert, sslkey, channel_binding, sslnegotiation, connect_timeout …) or settings of the session.
+ * @throws ConfigError that says what is wrong with the URL
  */
 export function openPostgres(url: string): Upstream {
-  const { options, ...address } = parseUrl(url);
+  const { options, ...address } = parse(url);
   const { pool_size: poolSize = "20", ...parameters } = options.parameters ?? {};
-  const size = Number(poolSize);
-  if (!Number.isInteger(size) || size < 1) throw new ConfigError(`pool_size is a whole number, not "${poolSize}"`);
+  const size = /^\d{1,6}$/.test(poolSize) ? Number(poolSize) : 0;
+  if (size < 1) throw new ConfigError(`pool_size is a whole number from 1, not "${poolSize}"`);
   return wireUpstream({
     size,
     client: { ...options, parameters },
-    open: () => openSocket(address, options.sslMode ?? "prefer"),
+    open: () => openSocket(address, options.connectTimeout),
   });
+}
+
+function parse(url: string): ReturnType<typeof parseUrl> {
+  try {
+    return parseUrl(url, urlDefaults());
+  } catch (error) {
+    throw error instanceof PgError ? new ConfigError(error.message) : error;
+  }
 }

@@ -1,48 +1,66 @@
-// A client's byte stream over a Node socket: TCP or a Unix socket, TLS after SSLRequest or from the first byte.
+// A client's byte stream over a Node socket: TCP or a Unix socket, and TLS on top of it.
 import { readFileSync } from "node:fs";
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import type { TlsInfo } from "../../src/auth/mod.ts";
-import type { ByteStream, ServerAddress, SslMode } from "../../src/client/mod.ts";
-import { PgError, sqlstate } from "../../src/wire/mod.ts";
+import type { ByteStream, ServerAddress, TlsVerification } from "../../src/client/mod.ts";
+import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
 
+/** Milliseconds before TCP keepalive probes, so that a vanished server does not leave a query waiting for hours. */
 const keepAliveDelay = 60_000;
+/** Milliseconds that a server may take to close its side after ours; then the connection is cut. */
+const lingerTimeout = 5_000;
 
-/** Opens a connection to a server. @throws PgError 08001 that says where, and why not */
-export async function openSocket(address: ServerAddress, sslMode: SslMode): Promise<ByteStream> {
+/**
+ * Opens a connection to a server. `timeout`: milliseconds for that, 0 leaves it to the system.
+ * @throws PgError 08001 that says where, and why not
+ */
+export async function openSocket(address: ServerAddress, timeout = 10_000): Promise<ByteStream> {
   const { host, port } = address;
-  const isPath = host.startsWith("/");
-  const socket = isPath ? connectTcp(`${host}/.s.PGSQL.${port}`) : connectTcp({ host, port, noDelay: true });
+  const path = host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : undefined;
+  const where = path ?? (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
+  const socket = path === undefined ? connectTcp({ host, port, noDelay: true }) : connectTcp(path);
   socket.setKeepAlive(true, keepAliveDelay);
-  await opened(socket, "connect", `${host}:${port}`);
-  const stream = new SocketStream(socket, isPath ? undefined : tlsOptions(address, sslMode));
-  if (address.directTls) await stream.startTls?.();
-  return stream;
+  const timer =
+    timeout > 0 ? setTimeout(() => socket.destroy(new Error("timeout expired")), timeout) : undefined;
+  try {
+    await opened(socket, "connect", `connection to server at ${where} failed`);
+  } finally {
+    clearTimeout(timer);
+  }
+  return new SocketStream(socket, path === undefined ? address : undefined);
 }
 
 class SocketStream implements ByteStream {
   tls: TlsInfo | undefined;
-  readonly startTls?: () => Promise<TlsInfo>;
+  readonly startTls?: (verification: TlsVerification) => Promise<TlsInfo>;
   onData: ByteStream["onData"] = () => {};
   onClose: ByteStream["onClose"] = () => {};
   #socket: Socket;
   #drained: PromiseWithResolvers<void> | undefined;
-  #closed = false;
+  #error: Error | undefined;
 
-  constructor(socket: Socket, tls: ConnectionOptions | undefined) {
+  /** Without an address there is no TLS, as over Unix sockets. */
+  constructor(socket: Socket, address: ServerAddress | undefined) {
     this.#socket = socket;
-    if (tls) this.startTls = () => this.#startTls(tls);
+    if (address) this.startTls = (verification) => this.#startTls(address, verification);
     this.#listen();
   }
 
   write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#socket.destroyed || this.#socket.write(bytes)) return;
+    if (!this.#socket.writable || this.#socket.write(bytes)) return;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
 
   end(): void {
-    this.#socket.end();
+    const socket = this.#socket;
+    socket.end();
+    // Paused for back-pressure, it would not see the server's end.
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), lingerTimeout);
+    timer.unref();
+    socket.once("close", () => clearTimeout(timer));
   }
 
   destroy(): void {
@@ -58,8 +76,13 @@ class SocketStream implements ByteStream {
       pending.then(() => socket.resume());
     });
     socket.on("drain", () => this.#release());
-    socket.on("error", (error) => this.#close(error));
-    socket.on("close", () => this.#close(undefined));
+    socket.on("error", (error) => {
+      this.#error ??= error;
+    });
+    socket.once("close", () => {
+      this.#release();
+      this.onClose(this.#error);
+    });
   }
 
   #release(): void {
@@ -67,38 +90,39 @@ class SocketStream implements ByteStream {
     this.#drained = undefined;
   }
 
-  #close(error: Error | undefined): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#release();
-    this.onClose(error);
-  }
-
-  async #startTls(options: ConnectionOptions): Promise<TlsInfo> {
+  async #startTls(address: ServerAddress, verification: TlsVerification): Promise<TlsInfo> {
     const plain = this.#socket;
-    plain.removeAllListeners();
+    const options = tlsOptions(address, verification);
+    for (const event of ["data", "drain", "error", "close"]) plain.removeAllListeners(event);
     plain.on("error", () => {});
-    const secure = connectTls({ socket: plain, ...options });
-    await opened(secure, "secureConnect", options.host ?? "");
+    const secure = connectTls({ ...options, socket: plain });
     this.#socket = secure;
     this.#listen();
+    await opened(secure, "secureConnect", "TLS handshake failed");
     this.tls = info(secure);
     return this.tls;
   }
 }
 
-/** verify-full checks chain and name, verify-ca the chain; require and prefer only encrypt, as in libpq. */
-function tlsOptions(address: ServerAddress, sslMode: SslMode): ConnectionOptions {
-  const verify = sslMode === "verify-ca" || sslMode === "verify-full";
-  return {
-    host: address.host,
-    // An address is no server name (RFC 6066).
-    ...(/[a-z]/i.test(address.host) && !address.host.includes(":") && { servername: address.host }),
-    ALPNProtocols: ["postgresql"],
-    rejectUnauthorized: verify,
-    ...(sslMode === "verify-ca" && { checkServerIdentity: () => undefined }),
-    ...(address.rootCertificate !== undefined && { ca: readFileSync(address.rootCertificate) }),
-  };
+/** @throws PgError 08001 if a file cannot be read */
+function tlsOptions(address: ServerAddress, verification: TlsVerification): ConnectionOptions {
+  const { host, rootCertificate, certificate, key } = address;
+  try {
+    return {
+      host,
+      // An address is no server name (RFC 6066).
+      ...(isIP(host) === 0 && { servername: host }),
+      ALPNProtocols: ["postgresql"],
+      rejectUnauthorized: verification !== "none",
+      // Whose certificate it is does not matter then, only who signed it.
+      ...(verification === "authority" && { checkServerIdentity: () => undefined }),
+      ...(rootCertificate !== undefined && { ca: readFileSync(rootCertificate) }),
+      ...(certificate !== undefined && { cert: readFileSync(certificate) }),
+      ...(key !== undefined && { key: readFileSync(key) }),
+    };
+  } catch (error) {
+    throw failed("TLS cannot be started", error as Error);
+  }
 }
 
 function info(socket: TLSSocket): TlsInfo {
@@ -110,22 +134,26 @@ function info(socket: TLSSocket): TlsInfo {
   };
 }
 
-function opened(socket: Socket, event: "connect" | "secureConnect", where: string): Promise<void> {
+/** Waits for the event, which an error or the end may forestall. */
+function opened(socket: Socket, event: "connect" | "secureConnect", failure: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => {
-      socket.destroy();
-      reject(
-        new PgError(
-          sqlstate.sqlclientUnableToEstablishSqlconnection,
-          `connection to server at ${where} failed: ${error.message || (error as NodeJS.ErrnoException).code}`,
-          { severity: "FATAL" },
-        ),
-      );
+    let cause = new Error("server closed the connection unexpectedly");
+    const remember = (error: Error): void => {
+      cause = error;
     };
-    socket.once("error", fail);
+    const fail = (): void => reject(failed(failure, cause));
+    socket.once("error", remember);
+    socket.once("close", fail);
     socket.once(event, () => {
-      socket.off("error", fail);
+      socket.off("error", remember);
+      socket.off("close", fail);
       resolve();
     });
   });
+}
+
+function failed(failure: string, cause: Error): PgError {
+  // Several addresses of a host are tried; the error of each is inside of one without a text.
+  const text = cause.message || (cause as NodeJS.ErrnoException).code || "unknown error";
+  return fatal(sqlstate.sqlclientUnableToEstablishSqlconnection, `${failure}: ${text}`);
 }

@@ -4,23 +4,35 @@
  */
 import type { TlsInfo } from "../auth/source.ts";
 
+/**
+ * How much of the server's certificate is checked: nothing (sslmode `prefer` and `require`: TLS keeps out who only
+ * listens), the chain to an authority (`verify-ca`), or the chain and the host's name (`verify-full`).
+ */
+export type TlsVerification = "none" | "authority" | "full";
+
 /** A connection to a server. */
 export interface ByteStream {
-  /** Sends bytes, which belong to the stream from then on. A promise: it is full, wait before sending more. */
+  /**
+   * Sends bytes, which belong to the stream from then on. A promise: it is full, wait before sending more. It neither
+   * throws nor rejects: the end of the connection is told by `onClose`, and what is written after it is dropped.
+   */
   write(bytes: Uint8Array): void | Promise<void>;
   /** Sends what was written, then closes. */
   end(): void;
   /** Closes at once. */
   destroy(): void;
-  /** Starts TLS as the client, after the server answered `S` to SSLRequest. Absent: only plain connections. */
-  startTls?(): Promise<TlsInfo>;
-  /** Set where the connection is encrypted already (direct TLS). */
+  /**
+   * Starts TLS as the client: from then on `write` and `onData` are inside of it. Absent: only plain connections.
+   * Rejects when the handshake fails or the certificate does not pass.
+   */
+  startTls?(verification: TlsVerification): Promise<TlsInfo>;
+  /** Set where the connection came encrypted: whoever opened it has checked the certificate. */
   readonly tls?: TlsInfo | undefined;
-  /** Set by the owner: gets what arrives, cut anywhere. A promise: read no more until it settles. */
+  /** Set by the owner: gets what arrives, cut anywhere. A promise: read no more until it settles; it never rejects. */
   onData: (chunk: Uint8Array) => void | Promise<void>;
   /** Set by the owner: the connection is over, with the error that ended it, if one did. Called once. */
   onClose: (error: Error | undefined) => void;
 }
 
-/** Opens another connection to the same server, as CancelRequest needs. */
+/** Opens a connection to the server; each call another one, as CancelRequest and pools need. */
 export type OpenStream = () => Promise<ByteStream>;

@@ -1,73 +1,61 @@
 /**
- * The client half of the protocol over any byte stream: connect, authenticate, and send requests one behind the other
- * (PostgreSQL documentation, 53.2 Message Flow).
+ * The client half of the protocol over any byte stream, once it is ready: requests are sent one behind the other
+ * without waiting for answers, which come back in the same order (PostgreSQL documentation, 53.2 Message Flow).
  */
 import type { TlsInfo } from "../auth/source.ts";
-import { PgError } from "../wire/error.ts";
-import { type Frame, Framer } from "../wire/framer.ts";
+import { fatal, PgError } from "../wire/error.ts";
+import type { Frame, Framer } from "../wire/framer.ts";
 import {
   type BackendMessage,
-  backendLimits,
   constantFrames,
   decodeBackend,
   type ErrorFields,
+  encodeFrontend,
   type TransactionStatus,
 } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { Writer } from "../wire/writer.ts";
 import type { ByteStream } from "./byte-stream.ts";
-import type { ClientOptions } from "./options.ts";
-import type { Request } from "./request.ts";
-import { negotiateTls, type Reader, type Started, start } from "./startup.ts";
+import { connectionLost, type Inbox } from "./inbox.ts";
+import type { Request, RequestOptions, Send } from "./request.ts";
+import type { Started } from "./startup.ts";
 
-/** What arrives without having been asked for. */
+/** What arrives without having been asked for. What a callback throws ends the connection. */
 export interface Events {
   onNotice?: (fields: ErrorFields) => void;
+  /** A NOTIFY of a channel that was listened to, while idle or behind a statement. */
   onNotification?: (channel: string, payload: string, processId: number) => void;
   onParameter?: (name: string, value: string) => void;
   /** The connection is over; `error` unless it was closed here. */
   onClose?: (error: PgError | undefined) => void;
 }
 
-/** A request that waits for its turn to be sent. */
-interface Waiting {
-  readonly send: (writer: Writer) => void;
-  readonly request: Request;
-  readonly exclusive: boolean;
+/** Takes the server's messages undecoded, in the place of requests: see `Connection.takeOver`. */
+export interface FrameReceiver {
+  frame(frame: Frame): void;
+  /** No more messages are at hand. A promise is back-pressure. */
+  received(): void | Promise<void>;
+  lost(error: PgError): void;
 }
 
-/**
- * Connects over a stream that is open.
- * @throws PgError: the server's (28P01, 3D000 …), 08006 if the connection ends, 08001 if it takes too long
- */
-export async function connect(
-  stream: ByteStream,
-  options: ClientOptions,
-  events: Events = {},
-): Promise<Connection> {
-  const reader = new StreamReader(stream);
-  const milliseconds = options.connectTimeout ?? 10_000;
-  const timer = setTimeout(() => {
-    reader.lose(new PgError(sqlstate.sqlclientUnableToEstablishSqlconnection, "timeout expired"));
-  }, milliseconds);
-  try {
-    const tls = await negotiateTls(stream, reader, options);
-    const started = await start(stream, reader, options, tls);
-    reader.drain();
-    return new Connection(stream, reader.framer, started, tls, events);
-  } catch (error) {
-    stream.destroy();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+interface Queued extends RequestOptions {
+  readonly request: Request;
 }
+
+interface Waiting extends Queued {
+  readonly send: Send;
+}
+
+/** Bytes that are collected before they are sent while more requests wait. */
+const highWater = 64 * 1024;
 
 export class Connection {
   /** Settings that the server reports, as they are now. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** For `cancel`, as the secret key. */
   readonly processId: number;
   readonly secretKey: Uint8Array;
+  /** As in a StartupMessage: 196610 is 3.2. */
   readonly protocol: number;
   readonly tls: TlsInfo | undefined;
   readonly #parameters: Map<string, string>;
@@ -76,23 +64,20 @@ export class Connection {
   readonly #events: Events;
   readonly #writer: Writer = new Writer();
   /** Sent, and not yet answered with ReadyForQuery. */
-  readonly #pending: Request[] = [];
-  readonly #waiting: Waiting[] = [];
-  /** Set by whoever took the connection over: it is told of the end as `Events.onClose` is. */
-  onLost: ((error: PgError) => void) | undefined;
+  readonly #pending: Queued[] = [];
+  #waiting: Waiting[] = [];
+  #receiver: FrameReceiver | undefined;
+  #scheduled = false;
   #exclusive = false;
   #status: TransactionStatus;
+  /** The stream is full: settles when it has drained. */
+  #full: Promise<void> | undefined;
+  /** An answer's back-pressure: settles when what has arrived since is dispatched. */
+  #dispatching: Promise<void> | undefined;
   #lost: PgError | undefined;
 
-  constructor(
-    stream: ByteStream,
-    framer: Framer,
-    started: Started,
-    tls: TlsInfo | undefined,
-    events: Events,
-  ) {
+  constructor(stream: ByteStream, inbox: Inbox, started: Started, tls: TlsInfo | undefined, events: Events) {
     this.#stream = stream;
-    this.#framer = framer;
     this.#events = events;
     this.#parameters = started.parameters;
     this.parameters = started.parameters;
@@ -102,9 +87,10 @@ export class Connection {
     this.tls = tls;
     this.#status = started.status;
     stream.onData = (chunk) => this.#receive(chunk);
-    stream.onClose = (error) => this.#close(error);
-    for (const notice of started.notices) this.#asynchronous(notice);
+    stream.onClose = (error) => this.#close(connectionLost(error));
+    this.#framer = inbox.finish();
     this.#dispatch();
+    if (inbox.lost) this.#close(inbox.lost);
   }
 
   /** As of the last ReadyForQuery. */
@@ -121,108 +107,173 @@ export class Connection {
     return this.#pending.length === 0 && this.#waiting.length === 0;
   }
 
-  /**
-   * Sends a request behind those that are under way. `exclusive`: it goes on sending later (COPY, portals), so that
-   * nothing is sent between its start and its ReadyForQuery.
-   */
-  request(send: (writer: Writer) => void, request: Request, exclusive = false): void {
-    if (this.#lost) {
-      request.lost(this.#lost);
-      return;
-    }
-    this.#waiting.push({ send, request, exclusive });
-    this.#advance();
+  /** Sends a request behind those that are under way; those of one turn of the event loop leave in one write. */
+  request(send: Send, request: Request, options: RequestOptions = {}): void {
+    if (this.#lost) return request.lost(this.#lost);
+    if (this.#receiver) throw new Error("the connection was taken over");
+    this.#waiting.push({ ...options, send, request });
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    Promise.resolve().then(() => {
+      this.#scheduled = false;
+      this.#advance();
+    });
   }
 
-  /** Sends further messages of the request that has the connection for itself. A promise: the stream is full. */
-  more(send: (writer: Writer) => void): void | Promise<void> {
+  /**
+   * Sends further messages of the request that has the connection for itself. A promise: wait for it before sending
+   * more. @throws PgError that ended the connection
+   */
+  more(send: Send): void | Promise<void> {
     if (this.#lost) throw this.#lost;
-    send(this.#writer);
+    const mark = this.#writer.mark();
+    try {
+      send(this.#writer);
+    } catch (error) {
+      this.#writer.rewind(mark);
+      throw error;
+    }
     return this.#flush();
   }
 
-  /** Says goodbye; what is under way fails with 08003. */
+  /** Says goodbye and closes; what is under way fails with 08003. */
   close(): void {
     if (this.#lost) return;
-    this.#lost = new PgError(sqlstate.connectionDoesNotExist, "the connection was closed");
+    this.#end(closedHere(), undefined);
     this.#stream.write(constantFrames.terminate.slice());
     this.#stream.end();
-    this.#fail(this.#lost);
-    this.#events.onClose?.(undefined);
   }
 
-  /** Closes at once, without a word. */
+  /** Closes at once, without a word; what is under way fails with 08003. */
   destroy(): void {
+    if (this.#lost) return;
+    this.#end(closedHere(), undefined);
     this.#stream.destroy();
-    this.#close(undefined);
   }
 
   /**
-   * Hands the connection over to a relay: `receive` gets the server's bytes, and what is written goes out as it is. Only
-   * between requests.
+   * Hands the connection to a relay, which gets the server's messages as they are, and sends with `write`. Only between
+   * requests. If the connection is over already the receiver is told a moment later.
    */
-  detach(receive: (chunk: Uint8Array) => void | Promise<void>): (bytes: Uint8Array) => void | Promise<void> {
-    this.#stream.onData = receive;
-    return (bytes) => this.#stream.write(bytes);
+  takeOver(receiver: FrameReceiver): void {
+    if (!this.idle || this.#receiver) throw new Error("the connection is in use");
+    this.#receiver = receiver;
+    const lost = this.#lost;
+    if (lost) Promise.resolve().then(() => receiver.lost(lost));
   }
 
-  /** Takes the connection back from a relay that has left it idle. */
-  attach(): void {
-    this.onLost = undefined;
-    this.#stream.onData = (chunk) => this.#receive(chunk);
+  /** Takes the connection back from a relay. It must be idle, outside of a transaction, and between messages. */
+  giveBack(): void {
+    this.#receiver = undefined;
   }
+
+  /** Sends whole messages for the relay, whose memory belongs to the stream from then on. */
+  write(frames: Uint8Array): void | Promise<void> {
+    if (!this.#lost) return this.#stream.write(frames);
+  }
+
+  /** No message has begun to arrive. */
+  get betweenMessages(): boolean {
+    return this.#framer.buffered === 0;
+  }
+
+  // --- sending ---
 
   #advance(): void {
-    while (this.#waiting.length > 0 && !this.#exclusive) {
+    while (this.#waiting.length > 0 && !this.#exclusive && !this.#full && !this.#lost) {
       const next = this.#waiting[0] as Waiting;
       if (next.exclusive && this.#pending.length > 0) break;
       this.#waiting.shift();
-      this.#exclusive = next.exclusive;
-      this.#pending.push(next.request);
-      next.send(this.#writer);
+      const mark = this.#writer.mark();
+      try {
+        next.send(this.#writer);
+      } catch (error) {
+        // Not a byte of it goes out: half a request would leave the server waiting for its Sync.
+        this.#writer.rewind(mark);
+        next.request.lost(PgError.from(error));
+        continue;
+      }
+      this.#exclusive = next.exclusive === true;
+      this.#pending.push(next);
+      if (this.#writer.length >= highWater) this.#flush();
     }
     this.#flush();
   }
 
   #flush(): void | Promise<void> {
-    if (this.#writer.length > 0) return this.#stream.write(this.#writer.take());
+    if (this.#writer.length > 0 && !this.#lost) {
+      const full = this.#stream.write(this.#writer.take());
+      if (full) {
+        const drained = full.then(() => {
+          if (this.#full !== drained) return;
+          this.#full = undefined;
+          this.#advance();
+        });
+        this.#full = drained;
+      }
+    }
+    return this.#full;
   }
+
+  // --- receiving ---
 
   #receive(chunk: Uint8Array): void | Promise<void> {
+    if (this.#lost) return;
+    this.#framer.push(chunk);
+    return this.#dispatching ?? this.#dispatch();
+  }
+
+  /** Hands out the messages at hand, until one has to be waited for. It never throws: what goes wrong ends the connection. */
+  #dispatch(): void | Promise<void> {
     try {
-      this.#framer.push(chunk);
-      return this.#dispatch();
+      while (!this.#lost) {
+        const frame = this.#framer.next();
+        if (!frame) break;
+        const pressure = this.#receiver ? this.#receiver.frame(frame) : this.#message(frame);
+        if (pressure) return this.#pause(pressure);
+      }
+      const pressure = this.#lost ? undefined : this.#receiver?.received();
+      if (pressure) return this.#pause(pressure);
     } catch (error) {
-      // A malformed message: nothing that follows can be trusted.
-      this.#stream.destroy();
-      this.#close(PgError.from(error));
+      this.#break(error);
     }
   }
 
-  #dispatch(): void | Promise<void> {
-    for (let frame = this.#framer.next(); frame; frame = this.#framer.next()) {
-      const pending = this.#message(frame);
-      if (pending) return pending.then(() => this.#dispatch());
-    }
+  #pause(pressure: Promise<void>): Promise<void> {
+    const dispatching = pressure.then(
+      () => {
+        this.#dispatching = undefined;
+        return this.#dispatch();
+      },
+      (error: unknown) => this.#break(error),
+    );
+    this.#dispatching = dispatching;
+    return dispatching;
   }
 
   #message(frame: Frame): void | Promise<void> {
     const message = decodeBackend(frame.code, frame.body);
     if (this.#asynchronous(message)) return;
-    const request = this.#pending[0];
-    if (message.type === "ErrorResponse") {
-      const { code, message: text, ...fields } = message.fields;
-      const error = new PgError(code, text, fields);
-      if (error.severity === "FATAL" || error.severity === "PANIC") return this.#close(error);
-      request?.failed(error);
-    } else if (message.type === "ReadyForQuery") {
-      this.#status = message.status;
-      this.#pending.shift();
-      this.#exclusive = false;
-      request?.finished();
-      this.#advance();
-    } else if (request) return request.message(message);
-    else throw new PgError(sqlstate.protocolViolation, `the server sent ${message.type} without being asked`);
+    const current = this.#pending[0];
+    switch (message.type) {
+      case "ErrorResponse": {
+        const error = PgError.fromFields(message.fields);
+        // Nobody asked, so nobody would hear of it; and a server that has an answer too many would mix up the rest.
+        if (!current || error.severity === "FATAL" || error.severity === "PANIC") throw error;
+        return current.request.failed(error);
+      }
+      case "ReadyForQuery":
+        if (!current) throw unasked(message);
+        this.#status = message.status;
+        this.#pending.shift();
+        this.#exclusive = false;
+        current.request.finished();
+        return this.#advance();
+      case "CopyInResponse":
+        if (current && !current.copyIn) return this.#refuseCopy(current);
+    }
+    if (!current) throw unasked(message);
+    return current.request.message(message);
   }
 
   #asynchronous(message: BackendMessage): boolean {
@@ -235,6 +286,7 @@ export class Connection {
         return true;
       case "ParameterStatus":
         this.#parameters.set(message.name, message.value);
+        this.#checkEncoding(message.name, message.value);
         this.#events.onParameter?.(message.name, message.value);
         return true;
       default:
@@ -242,79 +294,54 @@ export class Connection {
     }
   }
 
-  #close(cause: Error | undefined): void {
-    if (this.#lost) return;
-    const error =
-      cause instanceof PgError
-        ? cause
-        : new PgError(sqlstate.connectionFailure, "server closed the connection unexpectedly", {
-            ...(cause && { detail: cause.message }),
-          });
-    this.#lost = error;
-    this.#fail(error);
-    this.#stream.end();
-    this.onLost?.(error);
-    this.#events.onClose?.(error);
+  /** Text in another encoding would be garbled in silence. */
+  #checkEncoding(name: string, value: string): void {
+    if (name !== "client_encoding" || /^(utf-?8|unicode)$/i.test(value)) return;
+    throw fatal(
+      sqlstate.featureNotSupported,
+      `client_encoding was changed to ${value}; only UTF8 is supported`,
+    );
   }
 
-  #fail(error: PgError): void {
-    for (const request of this.#pending.splice(0)) request.lost(error);
-    for (const { request } of this.#waiting.splice(0)) request.lost(error);
+  /** COPY FROM STDIN to a request that has no data for it. */
+  #refuseCopy({ request, sync }: Queued): void {
+    const error = new PgError(sqlstate.featureNotSupported, "COPY FROM STDIN needs copyIn()");
+    // What was sent behind it, the server has taken for the data of the COPY: which of it is answered cannot be known.
+    if (this.#pending.length > 1)
+      throw fatal(error.code, `${error.message}, and cannot be part of a pipeline`);
+    request.failed(error);
+    this.more((writer) => {
+      encodeFrontend(writer, { type: "CopyFail", message: error.message });
+      if (sync) writer.raw(constantFrames.sync);
+    });
+  }
+
+  // --- the end ---
+
+  /** The server broke the protocol, said that it ends the connection, or a callback threw: nothing more is read. */
+  #break(error: unknown): void {
+    this.#close(PgError.from(error));
+    this.#stream.destroy();
+  }
+
+  #close(error: PgError): void {
+    if (!this.#lost) this.#end(error, error);
+  }
+
+  #end(error: PgError, told: PgError | undefined): void {
+    this.#lost = error;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { request } of [...this.#pending.splice(0), ...waiting]) request.lost(error);
+    this.#receiver?.lost(error);
+    this.#events.onClose?.(told);
   }
 }
 
-/** Reads a stream on demand, for as long as the start is a dialogue. */
-class StreamReader implements Reader {
-  readonly framer: Framer;
-  #bytes: Uint8Array[] = [];
-  #wake: PromiseWithResolvers<void> | undefined;
-  #lost: PgError | undefined;
+function closedHere(): PgError {
+  return new PgError(sqlstate.connectionDoesNotExist, "the connection was closed");
+}
 
-  constructor(stream: ByteStream) {
-    this.framer = new Framer({ limits: backendLimits() });
-    stream.onData = (chunk) => {
-      this.#bytes.push(chunk);
-      this.#wake?.resolve();
-    };
-    stream.onClose = (error) => {
-      this.lose(
-        new PgError(sqlstate.connectionFailure, "server closed the connection unexpectedly", {
-          ...(error && { detail: error.message }),
-        }),
-      );
-    };
-  }
-
-  lose(error: PgError): void {
-    this.#lost ??= error;
-    this.#wake?.resolve();
-  }
-
-  async more(): Promise<void> {
-    await this.#arrived();
-    this.drain();
-  }
-
-  /** Takes what has arrived into the framer. */
-  drain(): void {
-    for (const chunk of this.#bytes.splice(0)) this.framer.push(chunk);
-  }
-
-  async byte(): Promise<number> {
-    await this.#arrived();
-    const [first, ...rest] = this.#bytes.splice(0);
-    if (!first) return this.byte();
-    if (first.length > 1) this.framer.push(first.subarray(1));
-    for (const chunk of rest) this.framer.push(chunk);
-    return first[0] as number;
-  }
-
-  async #arrived(): Promise<void> {
-    while (this.#bytes.length === 0) {
-      if (this.#lost) throw this.#lost;
-      this.#wake = Promise.withResolvers();
-      await this.#wake.promise;
-      this.#wake = undefined;
-    }
-  }
+function unasked({ type }: BackendMessage): PgError {
+  return fatal(sqlstate.protocolViolation, `the server sent ${type} without being asked`);
 }

@@ -1,28 +1,35 @@
 /**
  * Connections to one server: each client session has one for itself while it lives, and leaves it clean for the next
- * one (DISCARD ALL), as PgBouncer's session pooling does.
+ * one (DISCARD ALL), as PgBouncer's session pooling does. A client's settings are those of the connection's startup
+ * packet, so that RESET and DISCARD come back to them: a connection serves the next client with the same settings.
  */
 import { type ClientOptions, type Connection, connect, type OpenStream, query } from "../../client/mod.ts";
-import { PgError } from "../../wire/error.ts";
+import { fatal, type PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 
 export interface PoolOptions {
-  /** Connections at a time. Default 20. */
+  /** Connections at a time, those in use and idle ones. Default 20. */
   readonly size?: number | undefined;
   /** Milliseconds that a client waits for one before 53300. Default 10,000. */
   readonly waitTimeout?: number | undefined;
   /** Milliseconds until a connection that nobody uses is closed. Default 30,000. */
   readonly idleTimeout?: number | undefined;
+  /** Milliseconds that cleaning a connection may take before it is closed instead. Default 10,000. */
+  readonly resetTimeout?: number | undefined;
 }
+
+type Settings = Readonly<Record<string, string>>;
 
 interface Idle {
   readonly connection: Connection;
+  readonly key: string;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
+/** A client in the queue; it gets the place that another one leaves. */
 interface Waiter {
-  readonly wake: () => void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  readonly serve: () => void;
+  readonly refuse: (error: unknown) => void;
 }
 
 export class Pool {
@@ -31,8 +38,13 @@ export class Pool {
   readonly #size: number;
   readonly #waitTimeout: number;
   readonly #idleTimeout: number;
-  readonly #idle: Idle[] = [];
+  readonly #resetTimeout: number;
+  /** Least recently used first. */
+  readonly #idle: Set<Idle> = new Set();
+  readonly #keys: WeakMap<Connection, string> = new WeakMap();
+  /** In the order of their arrival. */
   readonly #waiters: Set<Waiter> = new Set();
+  /** Connections in use, being made or being cleaned. */
   #taken = 0;
   #closed = false;
 
@@ -42,79 +54,141 @@ export class Pool {
     this.#size = options.size ?? 20;
     this.#waitTimeout = options.waitTimeout ?? 10_000;
     this.#idleTimeout = options.idleTimeout ?? 30_000;
+    this.#resetTimeout = options.resetTimeout ?? 10_000;
   }
 
-  /** A connection that is the caller's until `release`. @throws PgError 53300, or what connecting throws */
-  async acquire(): Promise<Connection> {
-    while (this.#taken >= this.#size) await this.#wait();
-    this.#taken++;
-    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      clearTimeout(idle.timer);
-      if (!idle.connection.closed) return idle.connection;
+  /** Connections in use, being made, or being cleaned. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Connections that wait for a client. */
+  get idle(): number {
+    return this.#idle.size;
+  }
+
+  /**
+   * A connection that is the caller's until `release`.
+   * @throws PgError 53300, what connecting throws, or what the signal was aborted with
+   */
+  async acquire(settings: Settings, signal?: AbortSignal): Promise<Connection> {
+    if (this.#closed) throw shutDown();
+    if (this.#taken < this.#size) this.#taken++;
+    else await this.#wait(signal);
+    const key = JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const idle = [...this.#idle].findLast((idle) => idle.key === key);
+    if (idle) {
+      this.#forget(idle);
+      return idle.connection;
     }
+    // Idle ones with other settings give way.
+    if (this.#taken + this.#idle.size > this.#size) this.#evict();
     try {
-      return await connect(await this.#open(), this.#client);
+      const parameters = { ...this.#client.parameters, ...settings };
+      // It may be over before this function has it: then it was never idle.
+      let made: Connection | undefined;
+      const onClose = (): void => made && this.#died(made);
+      made = await connect(await this.#open(), { ...this.#client, parameters, signal }, { onClose });
+      this.#keys.set(made, key);
+      return made;
     } catch (error) {
       this.#free();
       throw error;
     }
   }
 
-  /** Takes a connection back; one that is not `clean` (a transaction, something under way) is closed. */
+  /** Takes a connection back; one that is not `clean` (in a transaction, something under way) is closed. */
   async release(connection: Connection, clean: boolean): Promise<void> {
-    if (clean && !connection.closed && !this.#closed) {
-      try {
-        await query(connection, "DISCARD ALL");
-        this.#keep(connection);
-      } catch {
-        connection.destroy();
-      }
-    } else connection.destroy();
+    const reusable = clean && !this.#closed && !connection.closed && (await this.#reset(connection));
+    // Closed is for ever: there may have been time for it.
+    if (reusable && !this.#closed && !connection.closed) this.#keep(connection);
+    else connection.destroy();
     this.#free();
   }
 
+  /** Closes what is idle; connections in use are closed when they come back. */
   close(): void {
     this.#closed = true;
-    for (const { connection, timer } of this.#idle.splice(0)) {
+    for (const idle of this.#idle) {
+      this.#forget(idle);
+      idle.connection.close();
+    }
+    for (const waiter of this.#waiters) waiter.refuse(shutDown());
+  }
+
+  async #reset(connection: Connection): Promise<boolean> {
+    const timer = setTimeout(() => connection.destroy(), this.#resetTimeout);
+    try {
+      await query(connection, "DISCARD ALL");
+      return connection.status === "I";
+    } catch {
+      return false;
+    } finally {
       clearTimeout(timer);
-      connection.close();
     }
   }
 
   #keep(connection: Connection): void {
-    const timer = setTimeout(() => {
-      const at = this.#idle.findIndex((idle) => idle.connection === connection);
-      if (at >= 0) this.#idle.splice(at, 1);
-      connection.close();
-    }, this.#idleTimeout);
-    this.#idle.push({ connection, timer });
+    const idle: Idle = {
+      connection,
+      key: this.#keys.get(connection) ?? "",
+      timer: setTimeout(() => {
+        this.#idle.delete(idle);
+        connection.close();
+      }, this.#idleTimeout),
+    };
+    this.#idle.add(idle);
   }
 
-  #free(): void {
-    this.#taken--;
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter);
-      clearTimeout(waiter.timer);
-      waiter.wake();
-      return;
+  #forget(idle: Idle): void {
+    clearTimeout(idle.timer);
+    this.#idle.delete(idle);
+  }
+
+  /** The server closed a connection: if that is idle, nobody gets it any more. */
+  #died(connection: Connection): void {
+    for (const idle of this.#idle) if (idle.connection === connection) this.#forget(idle);
+  }
+
+  #evict(): void {
+    for (const idle of this.#idle) {
+      this.#forget(idle);
+      return idle.connection.close();
     }
   }
 
-  #wait(): Promise<void> {
+  /** A place is free: the first in the queue takes it. */
+  #free(): void {
+    for (const waiter of this.#waiters) return waiter.serve();
+    this.#taken--;
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        wake: resolve,
-        timer: setTimeout(() => {
-          this.#waiters.delete(waiter);
-          reject(
-            new PgError(sqlstate.tooManyConnections, "all connections to the database are in use", {
-              severity: "FATAL",
-              hint: `At most ${this.#size} clients have one at a time; raise pool_size in the database's URL.`,
-            }),
-          );
-        }, this.#waitTimeout),
+      const leave = (settle: () => void): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        this.#waiters.delete(waiter);
+        settle();
       };
+      const waiter: Waiter = {
+        serve: () => leave(resolve),
+        refuse: (error) => leave(() => reject(error)),
+      };
+      const abort = (): void => waiter.refuse(signal?.reason);
+      const timer = setTimeout(() => waiter.refuse(this.#full()), this.#waitTimeout);
+      signal?.addEventListener("abort", abort);
       this.#waiters.add(waiter);
     });
   }
+
+  #full(): PgError {
+    return fatal(sqlstate.tooManyConnections, "all connections to the database are in use", {
+      hint: `At most ${this.#size} clients have one at a time; raise pool_size in the database's URL.`,
+    });
+  }
+}
+
+function shutDown(): PgError {
+  return fatal(sqlstate.adminShutdown, "terminating connection due to administrator command");
 }

@@ -1,104 +1,165 @@
-/** One client on a connection of its own: bytes pass both ways, and only ReadyForQuery is looked at. */
-import { type ClientOptions, type Connection, cancel, type OpenStream } from "../../client/mod.ts";
+/** One client on a server connection of its own: messages pass both ways undecoded, and only their types are looked at. */
+import {
+  type Connection,
+  cancel,
+  type FrameReceiver,
+  type OpenStream,
+  type TlsOptions,
+} from "../../client/mod.ts";
 import type { Relay, RelayPeer, RelaySession, TransactionStatus } from "../../session/upstream.ts";
+import { type ErrorFields, PgError } from "../../wire/error.ts";
 import type { Frame } from "../../wire/framer.ts";
-import { Framer } from "../../wire/framer.ts";
-import { backendCodes, frontendCodes } from "../../wire/mod.ts";
+import { backendCodes, decodeBackend } from "../../wire/mod.ts";
 import { Writer } from "../../wire/writer.ts";
 import { FrameRun } from "../frame-run.ts";
+import { Outstanding } from "./outstanding.ts";
 import type { Pool } from "./pool.ts";
 
-export class WireSession implements RelaySession, Relay {
+/** How to reach the server for a cancel request. */
+export interface CancelRoute extends TlsOptions {
+  readonly open: OpenStream;
+}
+
+/** A message of a type that does not exist: the server answers what came before it, and then ends the connection. */
+const noMessage: Uint8Array = Uint8Array.of(0x7a, 0, 0, 0, 4);
+
+export class WireSession implements RelaySession, Relay, FrameReceiver {
   readonly parameters: Iterable<readonly [string, string]>;
   readonly #connection: Connection;
   readonly #pool: Pool;
-  readonly #server: { readonly open: OpenStream; readonly client: ClientOptions };
+  readonly #route: CancelRoute;
   readonly #writer: Writer = new Writer();
-  readonly #framer: Framer = new Framer({ limits: () => 0x7fffffff });
   readonly #run: FrameRun = new FrameRun();
-  #write!: (bytes: Uint8Array) => void | Promise<void>;
+  readonly #outstanding: Outstanding = new Outstanding();
+  /** Cancel requests on their way: they may hit whatever runs on the connection when they arrive. */
+  readonly #cancels: Set<Promise<void>> = new Set();
   #peer!: RelayPeer;
-  /** Messages since the last ReadyForQuery that will be answered by one. */
-  #outstanding = 0;
-  /** Messages were sent since the last ReadyForQuery. */
-  #quiet = true;
   #status: TransactionStatus = "I";
+  /** ReadyForQuery has passed since the client was last told that it is idle. */
+  #ready = false;
+  #pressure: void | Promise<void> = undefined;
+  /** The answer to a broken message of the client: ends what `settle` waits for. */
+  #settled: (() => void) | undefined;
+  /** The server said that it ends the connection. */
+  #ending = false;
   #closed = false;
 
-  constructor(
-    connection: Connection,
-    pool: Pool,
-    server: { readonly open: OpenStream; readonly client: ClientOptions },
-  ) {
+  constructor(connection: Connection, pool: Pool, route: CancelRoute) {
     this.#connection = connection;
     this.#pool = pool;
-    this.#server = server;
-    this.parameters = new Map(connection.parameters);
+    this.#route = route;
+    this.parameters = connection.parameters;
   }
 
   relay(peer: RelayPeer): Relay {
     this.#peer = peer;
-    this.#write = this.#connection.detach((chunk) => this.#receive(chunk));
-    this.#connection.onLost = (error) => {
-      if (!this.#closed) peer.fail(error);
-    };
+    this.#connection.takeOver(this);
     return this;
   }
 
+  // --- from the client ---
+
   send(frame: Frame): void {
-    this.#quiet = false;
-    const { code } = frame;
-    if (code === frontendCodes.Query || code === frontendCodes.Sync || code === frontendCodes.FunctionCall) {
-      this.#outstanding++;
-    }
+    this.#outstanding.sent(frame.code);
     this.#writer.raw(frame.bytes);
   }
 
   flush(): void | Promise<void> {
-    if (this.#writer.length > 0 && !this.#connection.closed) return this.#write(this.#writer.take());
+    if (this.#writer.length > 0) return this.#connection.write(this.#writer.take());
+  }
+
+  settle(): void | Promise<void> {
+    if (this.#outstanding.none || this.#connection.closed) return;
+    this.#writer.raw(noMessage);
+    this.flush();
+    return new Promise((resolve) => {
+      this.#settled = resolve;
+    });
   }
 
   cancel(): void {
-    const { open, client } = this.#server;
+    if (this.#connection.closed) return;
     // Nobody waits for the outcome: it shows as 57014 on this connection, or not at all.
-    open()
-      .then((stream) => cancel(stream, this.#connection, client.sslMode ?? "prefer"))
-      .catch(() => {});
+    const sent = this.#sendCancel().catch(() => {});
+    this.#cancels.add(sent);
+    sent.then(() => this.#cancels.delete(sent));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const clean = this.#quiet && this.#status === "I" && this.#framer.buffered === 0;
-    // A running statement must not go on for a client that is gone.
-    if (!clean && this.#outstanding > 0 && !this.#connection.closed) this.cancel();
-    this.#connection.attach();
+    this.#settled?.();
+    const { none, certain } = this.#outstanding;
+    const clean =
+      none && certain && !this.#ending && this.#status === "I" && this.#connection.betweenMessages;
+    // A running statement must not go on for a client that is gone; the server notices only when it writes.
+    if (!none && !this.#ending) this.cancel();
+    // A cancel request that is still on its way must not hit the next client's statement.
+    await Promise.all(this.#cancels);
+    this.#connection.giveBack();
     await this.#pool.release(this.#connection, clean);
   }
 
-  #receive(chunk: Uint8Array): void | Promise<void> {
+  // --- from the server ---
+
+  frame(frame: Frame): void {
     if (this.#closed) return;
-    this.#framer.push(chunk);
-    let ready = false;
-    for (let frame = this.#framer.next(); frame; frame = this.#framer.next()) {
-      if (!this.#run.add(frame.bytes)) {
-        this.#sendRun();
-        this.#run.add(frame.bytes);
-      }
-      if (frame.code === backendCodes.ReadyForQuery) {
-        this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
-        this.#outstanding = Math.max(0, this.#outstanding - 1);
-        ready = this.#outstanding === 0;
-        this.#quiet = ready;
-      }
+    this.#outstanding.received(frame.code);
+    if (frame.code === backendCodes.ErrorResponse) {
+      const fields = fatalError(frame);
+      if (fields) return this.#fatal(PgError.fromFields(fields));
+    } else if (frame.code === backendCodes.ReadyForQuery) {
+      this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
+      this.#ready = true;
     }
-    const pressure = this.#sendRun();
-    if (ready) this.#peer.ready(this.#status);
+    if (this.#run.add(frame.bytes)) return;
+    this.#sendRun();
+    this.#run.add(frame.bytes);
+  }
+
+  received(): void | Promise<void> {
+    this.#sendRun();
+    if (this.#ready && this.#outstanding.none) this.#peer.ready(this.#status);
+    this.#ready = false;
+    const pressure = this.#pressure;
+    this.#pressure = undefined;
     return pressure;
   }
 
-  #sendRun(): void | Promise<void> {
+  lost(error: PgError): void {
+    if (this.#closed) return;
+    this.#sendRun();
+    if (this.#settled) this.#settled();
+    else this.#peer.fail(error);
+  }
+
+  /** The server ends the connection: the session tells the client so once, and ends too. */
+  #fatal(error: PgError): void {
+    this.#ending = true;
+    this.#sendRun();
+    // While settling, the client's own mistake is the error that it is told.
+    if (this.#settled) this.#settled();
+    else this.#peer.fail(error);
+  }
+
+  #sendRun(): void {
     const frames = this.#run.take();
-    if (frames) return this.#peer.send(frames);
+    if (frames) this.#pressure = this.#peer.send(frames) ?? this.#pressure;
+  }
+
+  async #sendCancel(): Promise<void> {
+    const { open, ...tls } = this.#route;
+    await cancel(await open(), this.#connection, tls);
+  }
+}
+
+function fatalError(frame: Frame): ErrorFields | undefined {
+  try {
+    const message = decodeBackend(frame.code, frame.body);
+    const fields = message.type === "ErrorResponse" ? message.fields : undefined;
+    return fields?.severity === "FATAL" || fields?.severity === "PANIC" ? fields : undefined;
+  } catch {
+    // Text in another encoding: the client shall see for itself.
+    return undefined;
   }
 }

@@ -1,8 +1,8 @@
 /** The `wire` upstream: a PostgreSQL server, over any byte stream, with everything that it can do. */
-import { type ClientOptions, execute, type OpenStream } from "../../client/mod.ts";
-import { startupSettings } from "../../session/startup-options.ts";
+import type { ClientOptions, OpenStream } from "../../client/mod.ts";
 import type { Upstream } from "../../session/upstream.ts";
-import { PgError } from "../../wire/error.ts";
+import { fatal, PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { WireSession } from "./session.ts";
 
@@ -11,31 +11,49 @@ export type { PoolOptions } from "./pool.ts";
 export interface WireOptions extends PoolOptions {
   /** Opens a connection to the server. */
   readonly open: OpenStream;
-  /** Whom to connect as. The client's own settings (application_name, TimeZone …) are set on top. */
+  /** Whom to connect as. The settings of a client's own startup packet go on top. */
   readonly client: ClientOptions;
 }
 
 /** Serves each client by a connection of its own to a PostgreSQL server. */
 export function wireUpstream(options: WireOptions): Upstream {
-  const pool = new Pool(options.open, options.client, options);
+  const { open, client: login } = options;
+  const pool = new Pool(open, login, options);
+  const route = { open, sslMode: login.sslMode, sslNegotiation: login.sslNegotiation };
   return {
     async connect(client) {
-      const connection = await pool.acquire();
-      const settings = startupSettings(client.login.parameters);
-      // What the server is told is UTF8 whatever the client calls it; the session has refused everything else.
-      settings.delete("client_encoding");
       try {
-        for (const [name, value] of settings) {
-          await execute(connection, { sql: "SELECT pg_catalog.set_config($1, $2, false)", parameters: [name, value] });
-        }
+        const settings = startupSettings(client.login.parameters, login.parameters?.options);
+        return new WireSession(await pool.acquire(settings, client.signal), pool, route);
       } catch (error) {
-        await pool.release(connection, false);
-        // A bad setting in the startup packet ends the connection, as it does on the server.
-        const { code, message, ...fields } = PgError.from(error).fields;
-        throw new PgError(code, message, { ...fields, severity: "FATAL" });
+        throw forClient(PgError.from(error));
       }
-      return new WireSession(connection, pool, options);
     },
     close: () => pool.close(),
   };
+}
+
+/** What a client's StartupMessage says about settings, for the server's. */
+function startupSettings(
+  parameters: ReadonlyMap<string, string>,
+  ownOptions: string | undefined,
+): Record<string, string> {
+  const settings = new Map(parameters);
+  // Who, where and how is the upstream's to say; the session has refused every encoding but UTF8.
+  for (const name of ["user", "database", "replication", "client_encoding"]) settings.delete(name);
+  const options = settings.get("options");
+  if (options !== undefined && ownOptions !== undefined) settings.set("options", `${ownOptions} ${options}`);
+  return Object.fromEntries(settings);
+}
+
+/** The gateway's own password is not the client's: it must not be asked for it again. */
+function forClient(error: PgError): PgError {
+  const { code, message, ...fields } = error.fields;
+  if (!code.startsWith("28")) return fatal(code, message, fields);
+  return new PgError(
+    sqlstate.sqlclientUnableToEstablishSqlconnection,
+    "the gateway could not log in to the database server",
+    { severity: "FATAL" },
+    { cause: error },
+  );
 }
