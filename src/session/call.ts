@@ -62,6 +62,30 @@ export class RunningCall implements Call {
   }
 }
 
+/**
+ * Goes on with a value: at once if it is there, else when it comes. Most upstream calls of a process-local upstream are
+ * answered at once, and a promise for each step of each message would cost more than the rest of the session.
+ */
+export function after<Value, Next>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Next | Promise<Next>,
+): Next | Promise<Next> {
+  return isPromise(value) ? (value as Promise<Value>).then(next) : next(value);
+}
+
+/** Runs work that may wait; its error, thrown now or later, goes to `failed`, which throws in its place. */
+export function guard<Value>(
+  work: () => Value | Promise<Value>,
+  failed: (error: unknown) => never,
+): Value | Promise<Value> {
+  try {
+    const value = work();
+    return isPromise(value) ? (value as Promise<Value>).catch(failed) : value;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
 /** Whether an upstream answered with a promise: only then is anything awaited. */
 export function isPromise<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
   return typeof (value as { then?: unknown } | undefined)?.then === "function";

@@ -25,14 +25,24 @@ const savepointTags = { savepoint: "SAVEPOINT", release: "RELEASE", rollbackTo: 
 type Controlled = Promise<Result | undefined>;
 
 /** Runs a statement, up to its first row: the session's own here, all others by the upstream. */
-export async function runStatement(
+export function runStatement(
+  host: ControlHost,
+  kind: StatementClass,
+  statement: Statement,
+  call: RunningCall,
+): Result | Promise<Result> {
+  if (kind.type === "other") return settle(host.upstream.query(statement, call), call);
+  return runClassified(host, kind, statement, call);
+}
+
+async function runClassified(
   host: ControlHost,
   kind: StatementClass,
   statement: Statement,
   call: RunningCall,
 ): Promise<Result> {
   const { upstream, transaction } = host;
-  const own = kind.type === "other" ? undefined : await runControl(host, kind, call);
+  const own = await runControl(host, kind, call);
   if (own) return own;
   if (kind.type !== "prepareTransaction") return settle(upstream.query(statement, call), call);
   let done = false;

@@ -2,9 +2,6 @@
  * The extended query protocol (PostgreSQL documentation, 53.2.3 and 53.2.4 Pipelining), for a gathered pipeline: what
  * stands between two Syncs is one implicit transaction where it has more than one statement.
  */
-import { classify } from "../sql/classify.ts";
-import { countParameters } from "../sql/parameters.ts";
-import { splitStatements } from "../sql/split.ts";
 import type { StatementClass } from "../sql/statement.ts";
 import { decodeBinary } from "../types/binary.ts";
 import { oid, typeSize } from "../types/oid.ts";
@@ -18,85 +15,94 @@ import {
 } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText } from "../wire/utf8.ts";
-import type { RunningCall } from "./call.ts";
+import { analyze } from "./analysis.ts";
+import { after, guard, type RunningCall } from "./call.ts";
 import { describeControl, runStatement } from "./control.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
 import type { Output } from "./output.ts";
-import { fromStatement } from "./position.ts";
+import { inStatement } from "./position.ts";
 import { finish, type Portal, type PreparedStatement } from "./prepared.ts";
 import { checkFormat, checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
-import type { Description, Parameter, Result } from "./upstream.ts";
+import type { Column, Description, Parameter, Result, StatementSession } from "./upstream.ts";
 
 type Message<Type extends FrontendMessage["type"]> = Extract<FrontendMessage, { type: Type }>;
+type Describe = NonNullable<StatementSession["describe"]>;
 export type ExtendedMessage = Message<"Parse" | "Bind" | "Describe" | "Close" | "Execute">;
 
 /** Runs a pipeline; `sync` tells that its end is known, so that a single statement needs no transaction around it. */
-export async function runPipeline(
+export function runPipeline(
   context: StatementContext,
   messages: readonly ExtendedMessage[],
   sync: boolean,
   call: RunningCall,
-): Promise<void> {
-  const executes = messages.reduce((count, message) => count + (message.type === "Execute" ? 1 : 0), 0);
-  const implicit = executes > 1 || !sync;
-  for (const [at, message] of messages.entries()) {
-    call.check();
-    switch (message.type) {
-      case "Parse":
-        parse(context, message);
-        break;
-      case "Bind":
-        await bind(context, message, call);
-        break;
-      case "Describe":
-        if (message.kind === "S") await describeStatement(context, message.name, call);
-        else
-          await describePortal(
-            context,
-            message.name,
-            isExecuteOf(messages[at + 1], message.name),
-            implicit,
-            call,
-          );
-        break;
-      case "Execute":
-        await execute(context, message, messages[at + 1], implicit, call);
-        break;
-      case "Close":
-        if (message.kind === "S") context.prepared.close(message.name);
-        else context.portals.close(message.name);
-        context.output.writer.raw(constantFrames.closeComplete);
-        break;
-    }
+): void | Promise<void> {
+  let executes = 0;
+  for (const { type } of messages) if (type === "Execute") executes++;
+  return runFrom({ context, messages, implicit: executes > 1 || !sync, call }, 0);
+}
+
+interface Pipeline {
+  readonly context: StatementContext;
+  readonly messages: readonly ExtendedMessage[];
+  /** Its statements belong to one transaction. */
+  readonly implicit: boolean;
+  readonly call: RunningCall;
+}
+
+function runFrom(pipeline: Pipeline, first: number): void | Promise<void> {
+  for (let at = first; at < pipeline.messages.length; at++) {
+    pipeline.call.check();
+    const pending = runMessage(pipeline, at);
+    if (pending) return pending.then(() => runFrom(pipeline, at + 1));
+  }
+}
+
+function runMessage(pipeline: Pipeline, at: number): void | Promise<void> {
+  const { context, messages, call } = pipeline;
+  const message = messages[at] as ExtendedMessage;
+  const next = messages[at + 1];
+  switch (message.type) {
+    case "Parse":
+      return parse(context, message);
+    case "Bind":
+      return bind(context, message, call);
+    case "Describe":
+      if (message.kind === "S") return describeStatement(context, message.name, call);
+      return describePortal(pipeline, message.name, isExecuteOf(next, message.name));
+    case "Execute":
+      return execute(pipeline, message, next);
+    case "Close":
+      if (message.kind === "S") context.prepared.close(message.name);
+      else context.portals.close(message.name);
+      context.output.writer.raw(constantFrames.closeComplete);
   }
 }
 
 function parse(context: StatementContext, message: Message<"Parse">): void {
   const { prepared, transaction, output } = context;
-  const [statement, second] = splitStatements(message.query);
+  const [statement, second] = analyze(message.query);
   if (second) {
     throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
   }
-  const kind = statement && classify(statement.text);
+  const kind = statement?.kind;
   if (kind) refuseInFailedBlock(transaction.status, kind);
-  const sql = statement?.text ?? "";
   prepared.add({
     name: message.statement,
     query: message.query,
-    sql,
+    sql: statement?.text ?? "",
     start: statement?.start ?? 0,
     kind,
     parameterTypes: message.parameterTypes,
-    parameterCount: Math.max(countParameters(sql), message.parameterTypes.length),
+    parameterCount: Math.max(statement?.parameterCount ?? 0, message.parameterTypes.length),
   });
   output.writer.raw(constantFrames.parseComplete);
 }
 
-async function bind(context: StatementContext, message: Message<"Bind">, call: RunningCall): Promise<void> {
-  const { prepared, portals, transaction, output } = context;
+function bind(context: StatementContext, message: Message<"Bind">, call: RunningCall): void | Promise<void> {
+  const { prepared, transaction } = context;
   const statement = prepared.get(message.statement);
   const formats = message.parameterFormats;
   const values = message.parameters;
@@ -114,12 +120,20 @@ async function bind(context: StatementContext, message: Message<"Bind">, call: R
   }
   refuseInFailedBlock(transaction.status, statement.kind);
   for (const format of formats) checkFormat(format);
-  const types = formats.includes(1)
-    ? await parameterTypes(context, statement, call)
-    : statement.parameterTypes;
-  const parameters = values.map((value, at): Parameter => {
+  const types = formats.includes(1) ? parameterTypes(context, statement, call) : statement.parameterTypes;
+  return after(types, (known) => addPortal(context, message, statement, known));
+}
+
+function addPortal(
+  context: StatementContext,
+  message: Message<"Bind">,
+  statement: PreparedStatement,
+  types: readonly number[],
+): void {
+  const { portals, transaction, output } = context;
+  const parameters = message.parameters.map((value, at): Parameter => {
     if (value === null || typeof value === "string") return value;
-    if (formatOf(formats, at) === 0) return textParameter(value);
+    if (formatOf(message.parameterFormats, at) === 0) return textParameter(value);
     return binaryParameter(types[at] ?? 0, value, at);
   });
   portals.add({
@@ -156,23 +170,23 @@ function binaryParameter(typeOid: number, value: Uint8Array, at: number): Parame
 }
 
 /** The types of binary parameters: the client's own, else what the upstream makes of the statement. */
-async function parameterTypes(
+function parameterTypes(
   context: StatementContext,
   statement: PreparedStatement,
   call: RunningCall,
-): Promise<readonly number[]> {
+): readonly number[] | Promise<readonly number[]> {
   const own = statement.parameterTypes;
   const complete = own.length >= statement.parameterCount && own.every((type) => type !== 0);
   if (complete || !context.upstream.describe) return own;
-  return (await describe(context, statement, call)).parameterTypes;
+  return after(describe(context, statement, call), (description) => description.parameterTypes);
 }
 
 /** Asks the upstream for a statement's types, once. Nothing is run for it. */
-async function describe(
+function describe(
   context: StatementContext,
   statement: PreparedStatement,
   call: RunningCall,
-): Promise<Description> {
+): Description | Promise<Description> {
   if (statement.description) return statement.description;
   const { upstream } = context;
   if (!upstream.describe) {
@@ -185,20 +199,26 @@ async function describe(
     );
   }
   const asked = { sql: statement.sql, parameterTypes: statement.parameterTypes };
-  try {
-    statement.description = await settle(upstream.describe(asked, call), call);
-  } catch (error) {
-    throw fromStatement(error, statement.query, statement.start);
-  }
-  return statement.description;
+  const description = inStatement(statement.query, statement.start, () =>
+    settle((upstream.describe as Describe)(asked, call), call),
+  );
+  return after(description, (known) => {
+    statement.description = known;
+    return known;
+  });
 }
 
-async function describeStatement(context: StatementContext, name: string, call: RunningCall): Promise<void> {
-  const { prepared, output, transaction } = context;
-  const statement = prepared.get(name);
-  const { columns, parameterTypes } = describeWithoutUpstream(context, statement) ?? {
-    ...(await describe(context, statement, call)),
-  };
+function describeStatement(context: StatementContext, name: string, call: RunningCall): void | Promise<void> {
+  const statement = context.prepared.get(name);
+  const description = describeWithoutUpstream(context, statement) ?? describe(context, statement, call);
+  return after(description, (known) => sendDescription(context, statement, known));
+}
+
+function sendDescription(
+  { output, transaction }: StatementContext,
+  statement: PreparedStatement,
+  { columns, parameterTypes }: Description,
+): void {
   if (columns && statement.kind) refuseInFailedBlock(transaction.status, statement.kind);
   encodeBackend(output.writer, { type: "ParameterDescription", parameterTypes: [...parameterTypes] });
   if (columns) describeColumns(output.writer, columns);
@@ -215,26 +235,27 @@ function describeWithoutUpstream(
   return own && { parameterTypes: statement.parameterTypes, columns: own.columns };
 }
 
-async function describePortal(
-  context: StatementContext,
-  name: string,
-  executeFollows: boolean,
-  implicit: boolean,
-  call: RunningCall,
-): Promise<void> {
-  const { portals, output, transaction } = context;
-  const portal = portals.get(name);
+function describePortal(pipeline: Pipeline, name: string, executeFollows: boolean): void | Promise<void> {
+  const { context, call } = pipeline;
+  const portal = context.portals.get(name);
   const { statement } = portal;
-  if (statement.kind) refuseInFailedBlock(transaction.status, statement.kind);
+  if (statement.kind) refuseInFailedBlock(context.transaction.status, statement.kind);
   const own = describeWithoutUpstream(context, statement);
+  if (own) return sendColumns(context, portal, own.columns);
   // Where Execute comes next, the result itself tells its columns, and a round trip to the upstream is saved.
-  if (!own && portal.state.type === "bound" && executeFollows) await start(context, portal, implicit, call);
-  const columns =
-    portal.state.type === "rows"
-      ? portal.state.columns
-      : portal.state.type === "started"
-        ? undefined
-        : (own ?? (await describe(context, statement, call))).columns;
+  const started = portal.state.type === "bound" && executeFollows ? start(pipeline, portal) : undefined;
+  return after(started, () => {
+    if (portal.state.type === "rows") return sendColumns(context, portal, portal.state.columns);
+    if (portal.state.type === "started") return sendColumns(context, portal, undefined);
+    return after(describe(context, statement, call), ({ columns }) => sendColumns(context, portal, columns));
+  });
+}
+
+function sendColumns(
+  { output }: StatementContext,
+  portal: Portal,
+  columns: readonly Column[] | undefined,
+): void {
   if (columns) {
     checkResultFormats(portal.resultFormats, columns.length);
     describeColumns(output.writer, columns, portal.resultFormats);
@@ -246,17 +267,14 @@ function isExecuteOf(message: ExtendedMessage | undefined, portal: string): bool
 }
 
 /** Runs a portal's statement, up to its first row. */
-async function start(
-  context: StatementContext,
-  portal: Portal,
-  implicit: boolean,
-  call: RunningCall,
-): Promise<void> {
-  const { transaction } = context;
-  const { statement } = portal;
-  const kind = statement.kind as StatementClass;
-  if (implicit && kind.type !== "begin") await transaction.beginImplicit(call);
-  const result = await run(context, portal, kind, call);
+function start({ context, implicit, call }: Pipeline, portal: Portal): void | Promise<void> {
+  const kind = portal.statement.kind as StatementClass;
+  const begun = implicit && kind.type !== "begin" ? context.transaction.beginImplicit(call) : undefined;
+  const result = after<void, Result>(begun, () => run(context, portal, kind, call));
+  return after(result, (first) => started(portal, first));
+}
+
+function started(portal: Portal, result: Result): void {
   if (result.type === "rows") {
     checkResultFormats(portal.resultFormats, result.columns.length);
     for (const format of portal.resultFormats) checkFormat(format);
@@ -269,76 +287,88 @@ async function start(
   } else portal.state = { type: "started", result };
 }
 
-async function run(
+function run(
   context: StatementContext,
   portal: Portal,
   kind: StatementClass,
   call: RunningCall,
-): Promise<Result> {
+): Result | Promise<Result> {
   const { sql, query, start } = portal.statement;
   const { parameters, parameterTypes, resultFormats } = portal;
-  try {
-    return await runStatement(context, kind, { sql, parameters, parameterTypes, resultFormats }, call);
-  } catch (error) {
-    throw fromStatement(error, query, start);
-  }
+  return inStatement(query, start, () =>
+    runStatement(context, kind, { sql, parameters, parameterTypes, resultFormats }, call),
+  );
 }
 
-async function execute(
-  context: StatementContext,
+function execute(
+  pipeline: Pipeline,
   message: Message<"Execute">,
   next: ExtendedMessage | undefined,
-  implicit: boolean,
-  call: RunningCall,
-): Promise<void> {
-  const { portals, output, transaction } = context;
-  const { writer } = output;
+): void | Promise<void> {
+  const { portals, output, transaction } = pipeline.context;
   const portal = portals.get(message.portal);
   const { kind } = portal.statement;
   if (!kind) {
-    writer.raw(constantFrames.emptyQueryResponse);
+    output.writer.raw(constantFrames.emptyQueryResponse);
     return;
   }
   refuseInFailedBlock(transaction.status, kind);
   if (portal.state.type === "done") {
     throw new PgError(sqlstate.objectNotInPrerequisiteState, `portal "${portal.name}" cannot be run`);
   }
-  if (portal.state.type === "bound") await start(context, portal, implicit, call);
+  const ready = portal.state.type === "bound" ? start(pipeline, portal) : undefined;
+  const sent = after<void, void>(ready, () => sendPortal(pipeline, portal, message.maxRows, next));
+  if (kind.type !== "commit" && kind.type !== "rollback") return sent;
+  // A block that ended took the portals with it; the running one is among them.
+  return after(sent, () => {
+    if (transaction.status === "I") portals.clear();
+  });
+}
+
+/** Sends what Execute asks of a portal that has been started. */
+function sendPortal(
+  { context, call }: Pipeline,
+  portal: Portal,
+  maxRows: number,
+  next: ExtendedMessage | undefined,
+): void | Promise<void> {
+  const { output } = context;
+  const { writer } = output;
   const { state } = portal;
   if (state.type === "started") {
     finish(portal);
     const { result } = state;
+    if (result.type === "command") return writeCommandComplete(writer, result.tag);
     const openCopy = (input: CopyInput): void => {
       context.openCopy(input);
       // What was pipelined behind Execute is read as part of the COPY, as PostgreSQL does.
       if (next) input.unexpected(frontendCodes[next.type]);
     };
-    const tag = result.type === "command" ? result.tag : await sendCopy(result, output, openCopy, call);
-    writeCommandComplete(writer, tag);
-  } else if (state.type === "rows") {
-    // A limit of zero or less is none (PostgreSQL takes negative ones so, too).
-    const limit = Math.max(message.maxRows, 0);
-    const count = await sendRows(portal, state.cursor, output, limit, call);
+    return after(sendCopy(result, output, openCopy, call), (tag) => writeCommandComplete(writer, tag));
+  }
+  if (state.type !== "rows") return;
+  // A limit of zero or less is none (PostgreSQL takes negative ones so, too).
+  const limit = Math.max(maxRows, 0);
+  return after(sendRows(portal, state.cursor, output, limit, call), (count) => {
     // PostgreSQL does not look ahead: a portal that gave exactly `limit` rows is suspended, even if it was the last row.
     if (limit > 0 && count === limit) writer.raw(constantFrames.portalSuspended);
     else writeCommandComplete(writer, state.tag + counted(state.tag, count));
-  }
-  // A block that ended took the portals with it; the running one is among them.
-  if ((kind.type === "commit" || kind.type === "rollback") && transaction.status === "I") portals.clear();
+  });
 }
 
 /** Sends rows of a portal, which ends if that fails: it may be older than the savepoint to which a client goes back. */
-async function sendRows(
+function sendRows(
   portal: Portal,
   cursor: RowCursor,
   output: Output,
   limit: number,
   call: RunningCall,
-): Promise<number> {
-  try {
-    return await cursor.send(output, limit, call);
-  } catch (error) {
-    finish(portal);
-    throw error;
-  }
+): number | Promise<number> {
+  return guard(
+    () => cursor.send(output, limit, call),
+    (error) => {
+      finish(portal);
+      throw error;
+    },
+  );
 }

@@ -4,9 +4,21 @@
  */
 import { characterPosition } from "../sql/lexical-error.ts";
 import { PgError } from "../wire/error.ts";
+import { guard } from "./call.ts";
+
+/** Runs work on a statement; the positions of its errors are those in `query`. */
+export function inStatement<Value>(
+  query: string,
+  start: number,
+  work: () => Value | Promise<Value>,
+): Value | Promise<Value> {
+  return guard(work, (error) => {
+    throw fromStatement(error, query, start);
+  });
+}
 
 /** The error as seen from `query`, in which the statement began at the UTF-16 index `start`. */
-export function fromStatement(cause: unknown, query: string, start: number): unknown {
+function fromStatement(cause: unknown, query: string, start: number): unknown {
   if (!(cause instanceof PgError) || cause.fields.position === undefined || start === 0) return cause;
   const { code, message, ...fields } = cause.fields;
   const position = cause.fields.position + characterPosition(query, start) - 1;

@@ -8,7 +8,7 @@ import { PgError } from "../wire/error.ts";
 import { type FieldDescription, writeDataRow, writeRowDescription } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { Writer } from "../wire/writer.ts";
-import { isPromise, type RunningCall } from "./call.ts";
+import { guard, isPromise, type RunningCall } from "./call.ts";
 import type { Output } from "./output.ts";
 import type { Cell, Column, Row, RowsResult } from "./upstream.ts";
 
@@ -78,9 +78,30 @@ export class RowCursor {
    * Sends up to `limit` rows (0: all), and gives their number. The rows leave as they come: the output is flushed past
    * its high-water mark, and before each wait for the upstream.
    */
-  async send(output: Output, limit: number, call: RunningCall): Promise<number> {
+  send(output: Output, limit: number, call: RunningCall): number | Promise<number> {
     let count = 0;
+    // What is there already needs no waiting, as long as the output has room.
+    while (this.#batch && !this.#done && !output.full && (limit === 0 || count < limit)) {
+      const next = this.#batch.next();
+      if (next.done) {
+        this.#batch = undefined;
+        this.#done = this.#batches === undefined;
+      } else {
+        this.#write(output.writer, next.value);
+        count++;
+      }
+    }
+    return this.#done || (limit > 0 && count >= limit) ? count : this.#sendAsync(output, limit, call, count);
+  }
+
+  async #sendAsync(output: Output, limit: number, call: RunningCall, sent: number): Promise<number> {
+    let count = sent;
     while (!this.#done && (limit === 0 || count < limit)) {
+      if (output.full) {
+        const flushed = output.flush();
+        if (flushed) await call.race(flushed);
+        call.check();
+      }
       const next = this.#batch?.next();
       if (!next || next.done) {
         if (!(await this.#nextBatch(output, call))) break;
@@ -88,13 +109,19 @@ export class RowCursor {
       }
       this.#write(output.writer, next.value);
       count++;
-      if (output.full) {
-        const flushed = output.flush();
-        if (flushed) await call.race(flushed);
-        call.check();
-      }
     }
     return count;
+  }
+
+  /** Sends all rows; where that fails, the upstream is told that no more are wanted. */
+  sendAll(output: Output, call: RunningCall): number | Promise<number> {
+    return guard(
+      () => this.send(output, 0, call),
+      (error) => {
+        this.close();
+        throw error;
+      },
+    );
   }
 
   /** Lets the upstream know that no more rows are wanted. */
@@ -139,6 +166,6 @@ export class RowCursor {
 }
 
 /** Awaits an upstream's answer only if it is a promise, and not longer than the call lives. */
-export async function settle<Value>(value: Value | PromiseLike<Value>, call: RunningCall): Promise<Value> {
-  return isPromise(value) ? await call.race(value) : value;
+export function settle<Value>(value: Value | PromiseLike<Value>, call: RunningCall): Value | Promise<Value> {
+  return isPromise(value) ? call.race(value) : value;
 }

@@ -228,7 +228,7 @@ export class Session {
     this.#framer.limits = messageLimits(this.#limits.messageBytes, { PasswordMessage: 0 });
     this.#timers.started();
     writeReadyForQuery(this.#output.writer, "I");
-    this.#ready("I");
+    this.#ready("I", "relay" in served ? undefined : client.parameters);
     return this.#output.flush();
   }
 

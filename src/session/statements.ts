@@ -13,7 +13,7 @@ import {
   writeReadyForQuery,
 } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import { RunningCall } from "./call.ts";
+import { after, RunningCall } from "./call.ts";
 import type { CopyInput } from "./copy.ts";
 import { type ExtendedMessage, runPipeline } from "./extended.ts";
 import type { PhaseHost } from "./host.ts";
@@ -96,17 +96,21 @@ export class StatementPhase implements Phase {
       case "Query": {
         if (this.#skipping) return;
         const { query } = message;
-        return this.#start(async () => {
-          await this.#runPipeline(false);
-          if (this.#skipping) return;
-          await this.#run((call) => runSimple(this.#context, query, call));
-          await this.#ready();
-        });
+        return this.#start(() =>
+          after(this.#runPipeline(false), () => {
+            if (this.#skipping) return;
+            return after(
+              this.#run((call) => runSimple(this.#context, query, call)),
+              () => this.#ready(),
+            );
+          }),
+        );
       }
       case "FunctionCall":
         if (this.#skipping) return;
         return this.#start(async () => {
           await this.#runPipeline(false);
+          if (this.#skipping) return;
           await this.#run(() => {
             throw new PgError(
               sqlstate.featureNotSupported,
@@ -153,12 +157,16 @@ export class StatementPhase implements Phase {
   }
 
   /** Runs work, and holds further messages back until it is done or has opened a COPY for them. */
-  #start(work: () => Promise<void>): Promise<void> {
-    const running = work().finally(() => {
+  #start(work: () => void | Promise<void>): void | Promise<void> {
+    const pending = work();
+    if (!pending) return;
+    const running = pending.finally(() => {
       this.#work = undefined;
     });
     this.#work = running;
-    return this.#receptive(running);
+    // While a COPY goes on nobody waits for the work, but a FATAL error of it must not be lost.
+    running.catch((error: unknown) => this.#context.fail(error));
+    return this.#copy ? undefined : this.#receptive(running);
   }
 
   #receptive(running: Promise<void>): Promise<void> {
@@ -181,7 +189,10 @@ export class StatementPhase implements Phase {
    */
   #strayCopy(frame: Frame): void | Promise<void> {
     if (this.#skipping || this.#pipeline.length === 0) return;
-    return this.#start(() => this.#runPipeline(false)).then(() => this.receive(frame));
+    return after(
+      this.#start(() => this.#runPipeline(false)),
+      () => this.receive(frame),
+    );
   }
 
   /** A message whose body does not fit its type: an error of the run that it belongs to; framing is kept. */
@@ -204,62 +215,85 @@ export class StatementPhase implements Phase {
   }
 
   /** Runs what was gathered. With Sync, ends the implicit transaction and answers ReadyForQuery. */
-  async #runPipeline(sync: boolean): Promise<void> {
+  #runPipeline(sync: boolean): void | Promise<void> {
+    this.#copied = false;
+    if (this.#pipeline.length === 0) return this.#pipelineRan(sync);
     const messages = this.#pipeline;
     this.#pipeline = [];
     this.#gathered = 0;
-    const { transaction, output, portals } = this.#context;
-    this.#copied = false;
-    if (!this.#skipping && messages.length > 0) {
-      const done = await this.#run((call) => runPipeline(this.#context, messages, sync, call));
-      if (!done) this.#skipping = true;
-    }
-    if (!sync || this.#copied) {
-      await output.flush();
-      return;
-    }
-    if (transaction.implicit) await this.#run((call) => transaction.endImplicit(call, !this.#skipping));
+    if (this.#skipping) return this.#pipelineRan(sync);
+    const done = this.#run((call) => runPipeline(this.#context, messages, sync, call));
+    return after(done, (succeeded) => {
+      if (!succeeded) this.#skipping = true;
+      return this.#pipelineRan(sync);
+    });
+  }
+
+  #pipelineRan(sync: boolean): void | Promise<void> {
+    const { transaction, output } = this.#context;
+    if (!sync || this.#copied) return output.flush();
+    if (!transaction.implicit) return this.#synced();
+    return after(
+      this.#run((call) => transaction.endImplicit(call, !this.#skipping)),
+      () => this.#synced(),
+    );
+  }
+
+  #synced(): void | Promise<void> {
+    const { transaction, portals } = this.#context;
     this.#skipping = false;
     if (transaction.status === "I") portals.clear();
-    await this.#ready();
+    return this.#ready();
   }
 
   /** Runs one thing under a cancellable call; an error is answered, and false returned. */
-  async #run(work: (call: RunningCall) => void | Promise<void>): Promise<boolean> {
+  #run(work: (call: RunningCall) => void | Promise<void>): boolean | Promise<boolean> {
     const call = new RunningCall(this.#context.client);
     this.#call = call;
+    let pending: void | Promise<void>;
     try {
       if (this.#gone) throw this.#gone;
-      await work(call);
-      return true;
+      pending = work(call);
     } catch (cause) {
-      const error = this.#context.error(cause);
-      if (error.severity === "FATAL" || error.severity === "PANIC") throw error;
-      writeErrorResponse(this.#context.output.writer, error.fields);
-      const { transaction, portals } = this.#context;
-      transaction.fail();
-      portals.fail(transaction.depth);
-      if (this.#copy?.desynchronized) {
-        throw fatal(
-          sqlstate.protocolViolation,
-          "terminating connection because protocol synchronization was lost",
-        );
-      }
-      return false;
-    } finally {
-      this.#call = undefined;
-      this.#copy?.abandon(undefined);
-      this.#copy = undefined;
+      return this.#failed(cause);
     }
+    if (!pending) return this.#finished(true);
+    return pending.then(
+      () => this.#finished(true),
+      (cause: unknown) => this.#failed(cause),
+    );
   }
 
-  async #ready(): Promise<void> {
+  #finished(success: boolean): boolean {
+    this.#call = undefined;
+    this.#copy?.abandon(undefined);
+    this.#copy = undefined;
+    return success;
+  }
+
+  #failed(cause: unknown): boolean {
+    const desynchronized = this.#copy?.desynchronized;
+    this.#finished(false);
+    const error = this.#context.error(cause);
+    if (error.severity === "FATAL" || error.severity === "PANIC") throw error;
+    const { output, transaction, portals } = this.#context;
+    writeErrorResponse(output.writer, error.fields);
+    transaction.fail();
+    portals.fail(transaction.depth);
+    if (!desynchronized) return false;
+    throw fatal(
+      sqlstate.protocolViolation,
+      "terminating connection because protocol synchronization was lost",
+    );
+  }
+
+  #ready(): void | Promise<void> {
     const { transaction, client, output } = this.#context;
     if (transaction.status === "I") client.deliver();
     client.settings.announce();
     writeReadyForQuery(output.writer, transaction.status);
     this.#context.ready(transaction.status, client.parameters);
-    await output.flush();
+    return output.flush();
   }
 }
 

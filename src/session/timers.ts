@@ -40,7 +40,11 @@ export class Timers {
   busy(): void {
     if (this.#timer !== undefined) this.#disarm();
     if (this.#statementTimeout > 0 && this.#statementTimer === undefined) {
-      this.#statementTimer = setTimeout(() => this.#target.cancel(), this.#statementTimeout);
+      this.#statementTimer = setTimeout(() => {
+        // What comes behind a Flush, before the Sync, has a time of its own.
+        this.#statementTimer = undefined;
+        this.#target.cancel();
+      }, this.#statementTimeout);
     }
   }
 
