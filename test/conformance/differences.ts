@@ -4,8 +4,8 @@
  */
 import type { Transcript } from "./transcript.ts";
 
-/** Sessions: over an upstream that speaks the protocol, and over one that is asked for one statement at a time. */
-export type SessionVariant = "relay" | "statement";
+/** The kinds of sessions (see TargetName). */
+export type SessionVariant = "relay" | "statement" | "settings";
 
 interface Difference {
   readonly because: string;
@@ -16,6 +16,7 @@ interface Difference {
 
 const both: readonly SessionVariant[] = ["relay", "statement"];
 const statement: readonly SessionVariant[] = ["statement"];
+const settings: readonly SessionVariant[] = ["settings"];
 
 const differences: readonly Difference[] = [
   {
@@ -141,6 +142,11 @@ const differences: readonly Difference[] = [
     because: "names are not cut to 63 bytes",
     variants: statement,
     of: { statements: ["a name with spaces, quotes, capitals and 63 characters or more"] },
+  },
+  {
+    because: "set_config and current_setting are the upstream's, the settings the session's",
+    variants: settings,
+    of: { settings: ["set_config reports too", "current_setting, and one that is missing"] },
   },
 ];
 

@@ -22,6 +22,7 @@ const pglite = await PgliteTarget.start();
 const sessions: Readonly<Record<SessionVariant, SessionTarget>> = {
   relay: new SessionTarget(await RelayUpstream.start()),
   statement: new SessionTarget(await StatementUpstream.start()),
+  settings: new SessionTarget(await StatementUpstream.start("settings")),
 };
 /** What is new in the startup of 18 is recorded from a session, and to be read against the documentation. */
 function oracleOf({ bare, fatal, without }: Transcript, older: boolean): Target {
@@ -41,7 +42,7 @@ try {
       if (older) {
         answers.set(transcript.name, await postgres.play(transcript), "older");
       }
-      for (const variant of ["relay", "statement"] as const) {
+      for (const variant of ["relay", "statement", "settings"] as const) {
         if (whyDifferent(topic, transcript, variant) === undefined) continue;
         answers.set(transcript.name, await sessions[variant].play(transcript), variant);
       }
@@ -53,4 +54,5 @@ try {
   await postgres.close();
   await sessions.relay.close();
   await sessions.statement.close();
+  await sessions.settings.close();
 }

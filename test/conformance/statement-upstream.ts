@@ -32,18 +32,22 @@ import type { TestUpstream } from "./session-target.ts";
 
 type Message<Type extends BackendMessage["type"]> = Extract<BackendMessage, { type: Type }>;
 
+/** Whose SET and SHOW are: PGlite's (`statement`), or the session's (`settings`). */
+type Kind = "statement" | "settings";
+
 export class StatementUpstream implements TestUpstream {
-  readonly name = "statement";
+  readonly name: Kind;
   readonly upstream: Upstream;
   readonly #pglite: PgliteTarget;
 
-  private constructor(pglite: PgliteTarget) {
+  private constructor(pglite: PgliteTarget, kind: Kind) {
+    this.name = kind;
     this.#pglite = pglite;
-    this.upstream = { connect: (client) => PgliteStatements.connect(pglite, client) };
+    this.upstream = { connect: (client) => PgliteStatements.connect(pglite, client, kind) };
   }
 
-  static async start(): Promise<StatementUpstream> {
-    return new StatementUpstream(await PgliteTarget.start());
+  static async start(kind: Kind = "statement"): Promise<StatementUpstream> {
+    return new StatementUpstream(await PgliteTarget.start(), kind);
   }
 
   async reset(setup?: string): Promise<void> {
@@ -56,19 +60,21 @@ export class StatementUpstream implements TestUpstream {
 }
 
 class PgliteStatements implements StatementSession {
-  /** SET and SHOW are PostgreSQL's; its ParameterStatus messages are passed on. */
-  readonly settings = "upstream";
+  /** With "upstream" SET and SHOW are PostgreSQL's; its ParameterStatus messages are passed on. */
+  readonly settings: "upstream" | "session";
   readonly #pglite: PgliteTarget;
   readonly #client: ClientContext;
 
-  private constructor(pglite: PgliteTarget, client: ClientContext) {
+  private constructor(pglite: PgliteTarget, client: ClientContext, kind: Kind) {
+    this.settings = kind === "settings" ? "session" : "upstream";
     this.#pglite = pglite;
     this.#client = client;
   }
 
   /** Settings of the startup packet are the upstream's too; one that PostgreSQL refuses ends the session. */
-  static async connect(pglite: PgliteTarget, client: ClientContext): Promise<PgliteStatements> {
-    const session = new PgliteStatements(pglite, client);
+  static async connect(pglite: PgliteTarget, client: ClientContext, kind: Kind): Promise<PgliteStatements> {
+    const session = new PgliteStatements(pglite, client, kind);
+    if (kind === "settings") return session;
     for (const [name, value] of startupSettings(client.login.parameters)) {
       const parameters = [name, value];
       const sql = "select set_config($1, $2, false)";

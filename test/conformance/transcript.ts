@@ -13,12 +13,13 @@ export type Step = Uint8Array | { readonly until: string } | { readonly skip: nu
 
 /**
  * Where a transcript is played. `postgres`: a real server. `relay` and `statement`: an edgewire session, over PGlite as
- * an upstream that speaks the protocol, and over PGlite asked for one statement at a time.
+ * an upstream that speaks the protocol, and over PGlite asked for one statement at a time. `settings`: the latter, with
+ * SET and SHOW left to the session.
  */
-export type TargetName = "pglite" | "postgres" | "relay" | "statement";
+export type TargetName = "pglite" | "postgres" | "relay" | "statement" | "settings";
 
 /** Whose answer may differ from the recorded one. `older`: real servers before PostgreSQL 18. */
-export type Variant = "older" | "relay" | "statement";
+export type Variant = "older" | "relay" | "statement" | "settings";
 
 export interface Transcript {
   readonly name: string;

@@ -51,6 +51,11 @@ export const pipelines: readonly Transcript[] = [
     setup,
   ),
   transcript(
+    "an error that planning finds is Bind's",
+    [run("insert into t values (1)"), run("select 1/0"), sync, query("table t")],
+    setup,
+  ),
+  transcript(
     "the next pipeline is not touched by the error of the last one",
     [
       run("insert into t values (1)"),

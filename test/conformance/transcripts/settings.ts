@@ -15,6 +15,14 @@ import {
 } from "../transcript.ts";
 
 /** RESET SESSION AUTHORIZATION leaves it to nobody: PGlite has no authenticated user. */
+/** PGlite cannot, and so none of the sessions over it can. */
+const overPglite = (reason: string) => ({
+  pglite: reason,
+  relay: reason,
+  statement: reason,
+  settings: reason,
+});
+
 const noAuthorization = "PGlite cannot go back to its first user";
 
 const noTimers = "WebAssembly has no timer signals";
@@ -68,7 +76,12 @@ export const settings: readonly Transcript[] = [
     [query("set session authorization clerk"), query("reset session authorization")],
     {
       setup: "drop role if exists clerk; create role clerk",
-      without: { pglite: noAuthorization, relay: noAuthorization, statement: noAuthorization },
+      without: {
+        pglite: noAuthorization,
+        relay: noAuthorization,
+        statement: noAuthorization,
+        settings: noAuthorization,
+      },
     },
   ),
   transcript(
@@ -233,7 +246,14 @@ export const settings: readonly Transcript[] = [
       query("select U&'\\20ac' as euro"),
       query("reset client_encoding"),
     ],
-    { without: { pglite: noConversions, relay: noConversions, statement: noConversions } },
+    {
+      without: {
+        pglite: noConversions,
+        relay: noConversions,
+        statement: noConversions,
+        settings: noConversions,
+      },
+    },
   ),
   transcript(
     "statement_timeout",
@@ -244,6 +264,6 @@ export const settings: readonly Transcript[] = [
       sync,
       query("reset statement_timeout; select 1"),
     ],
-    { without: { pglite: noTimers, relay: noTimers, statement: noTimers } },
+    { without: overPglite(noTimers) },
   ),
 ];
