@@ -11,7 +11,7 @@ import { gunzip, gzip } from "node:zlib";
 export const initdbParameters: string[] = ["--wal-segsize=1"];
 
 /** Where this user's programs keep what they can make again. */
-export function userCacheDir(environment: NodeJS.ProcessEnv, platform: NodeJS.Platform): string {
+export function userCacheDir(environment: Record<string, string | undefined>, platform: string): string {
   if (environment.EDGEWIRE_CACHE_DIR) return environment.EDGEWIRE_CACHE_DIR;
   if (platform === "win32") {
     return join(environment.LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "edgewire", "Cache");

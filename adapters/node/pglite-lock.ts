@@ -11,7 +11,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-const lockFile = "edgewire.lock";
+/** In the data folder. */
+export const lockFile = "edgewire.lock";
 
 /** The folders that this thread holds. A process id alone cannot tell: in a container it is 1 at every start. */
 const held = new Set<string>();

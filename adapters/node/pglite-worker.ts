@@ -1,6 +1,6 @@
 // The thread in which PGlite lives. It posts what it has to say as WorkerMessages and never returns to its event loop
 // between `ready` and `ended`: an idle PostgreSQL waits for input inside MainLoop.run().
-import { existsSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ import {
 import { dropCluster, initdbParameters, loadCluster, saveCluster } from "./pglite-cluster.ts";
 import { loadExtensions } from "./pglite-extensions.ts";
 import { LatchSleeper } from "./pglite-latch.ts";
+import { lockFile } from "./pglite-lock.ts";
 import { MainLoop, type PostgresModule } from "./pglite-main-loop.ts";
 import {
   type InstanceHooks,
@@ -30,6 +31,8 @@ const sleeper = new LatchSleeper(channel.control);
 
 /** PostgreSQL's log, of which only the end is kept: it says why the database ended. */
 const lastLines: string[] = [];
+
+let isServing = false;
 
 function post(message: WorkerMessage): void {
   parentPort?.postMessage(message);
@@ -92,11 +95,17 @@ function pgliteVersion(): string {
 /** How the database ended, for people. */
 function describe(error: unknown): string {
   const { name, message, status } = error as { name?: string; message?: string; status?: unknown };
-  const what =
-    name === "ExitStatus"
-      ? `the embedded PostgreSQL ended with status ${status}`
-      : `the embedded PostgreSQL crashed: ${message}`;
+  const end = name === "ExitStatus" ? `ended with status ${status}` : `crashed: ${message}`;
+  const what = `the embedded PostgreSQL ${isServing ? end : `did not start: ${message}`}`;
   return lastLines.length > 0 ? `${what}\n${lastLines.join("\n")}` : what;
+}
+
+/** Whether the folder has no database yet. @throws when it has something else: a database has many files. */
+function isNew(folder: string): boolean {
+  const files = readdirSync(folder).filter((file) => file !== lockFile);
+  if (files.includes("PG_VERSION")) return false;
+  if (files.length > 0) throw new Error(`${folder} is neither a database nor empty: it has ${files[0]}`);
+  return true;
 }
 
 async function openDatabase(): Promise<PGlite> {
@@ -117,8 +126,8 @@ async function openDatabase(): Promise<PGlite> {
     initDbStartParams: initdbParameters,
     onStderr: logLine,
   };
-  const isNew = dataDir === undefined || !existsSync(join(dataDir, "PG_VERSION"));
-  if (!isNew || cacheDir === undefined) return await PGlite.create(options);
+  if ((dataDir !== undefined && !isNew(dataDir)) || cacheDir === undefined)
+    return await PGlite.create(options);
 
   const version = pgliteVersion();
   const cluster = await loadCluster(cacheDir, version);
@@ -157,6 +166,7 @@ async function serve(): Promise<void> {
     canSpin: availableParallelism() > 1,
   });
   const parameters = loop.start();
+  isServing = true;
   post({ type: "ready", parameters, interrupt });
   loop.run();
   await db.close();

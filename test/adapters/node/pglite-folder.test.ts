@@ -112,6 +112,12 @@ test("a folder that cannot be a database is an error, and is not locked after", 
     'PGlite has no extension "no_such_thing"',
   );
   expect(existsSync(join(other, "edgewire.lock"))).toBe(false);
+  writeFileSync(join(other, "notes.txt"), "");
+  await expect(openPglite(other)).rejects.toThrow(
+    `${other} is neither a database nor empty: it has notes.txt`,
+  );
+  writeFileSync(join(other, "PG_VERSION"), "12\n");
+  await expect(openPglite(other)).rejects.toThrow("the embedded PostgreSQL did not start");
   const file = join(parent, "file");
   writeFileSync(file, "");
   await expect(openPglite(file)).rejects.toThrow("EEXIST");
