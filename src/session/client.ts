@@ -7,7 +7,7 @@ import type { ErrorFields } from "../wire/error.ts";
 import { writeNoticeResponse, writeNotificationResponse, writeParameterStatus } from "../wire/mod.ts";
 import type { Output } from "./output.ts";
 import { Parameters } from "./parameters.ts";
-import type { ClientContext } from "./upstream.ts";
+import type { ClientContext, TransactionStatus } from "./upstream.ts";
 
 interface Notification {
   readonly channel: string;
@@ -21,6 +21,8 @@ export class Client implements ClientContext {
   readonly #output: Output;
   readonly #idle: () => boolean;
   readonly #abort: AbortController = new AbortController();
+  /** As the last ReadyForQuery told it: notifications wait for the end of a transaction. */
+  status: TransactionStatus = "I";
   #settings: Parameters | undefined;
   #notifications: Notification[] = [];
 
@@ -50,24 +52,26 @@ export class Client implements ClientContext {
   notice(message: string, fields?: Partial<ErrorFields>): void {
     if (this.signal.aborted) return;
     writeNoticeResponse(this.#output.writer, { severity: "NOTICE", code: "00000", ...fields, message });
-    this.#push();
+    if (this.#idle()) this.push();
   }
 
   notify(channel: string, payload: string, processId: number = this.processId): void {
     if (this.signal.aborted) return;
     this.#notifications.push({ channel, payload, processId });
-    if (this.#idle()) {
-      this.deliver();
-      this.#push();
-    }
+    if (this.#idle()) this.push();
   }
 
   setParameter(name: string, value: string): void {
     if (this.signal.aborted) return;
     this.settings.report(name, value);
-    if (!this.#idle()) return;
-    this.settings.announce();
-    this.#push();
+    if (this.#idle()) this.push();
+  }
+
+  /** The client is idle now: sends what came while it was not. */
+  push(): void {
+    if (this.status === "I") this.deliver();
+    this.#settings?.announce();
+    this.#output.flush();
   }
 
   /** Writes the notifications that waited; called before ReadyForQuery outside a transaction. */
@@ -82,9 +86,5 @@ export class Client implements ClientContext {
   /** The client is gone. */
   leave(): void {
     this.#abort.abort();
-  }
-
-  #push(): void {
-    if (this.#idle()) this.#output.flush();
   }
 }

@@ -54,7 +54,10 @@ export class Output {
   #send(bytes: Uint8Array): void | Promise<void> {
     if (this.#ended) return;
     this.#trace?.(bytes);
-    return this.#transport.write(bytes);
+    const full = this.#transport.write(bytes);
+    // Not everybody waits for it; a connection that failed is told of by its adapter, too.
+    full?.catch(() => {});
+    return full;
   }
 }
 

@@ -159,6 +159,7 @@ export class Session {
       () => {
         this.#running = undefined;
         this.#pump();
+        if (!this.#running) this.#rest();
         // A caller that waits for the input to drain waits for what this pump started, too.
         return this.#framer.buffered > this.#limits.inputHighWater ? this.#running : undefined;
       },
@@ -167,6 +168,13 @@ export class Session {
         this.#fail(error);
       },
     );
+  }
+
+  /** All messages were worked off. What came for an idle client, or asked it to end, while there was still a wait, counts now. */
+  #rest(): void {
+    if (this.#ending || !this.#phase.idle) return;
+    if (this.#shutdown) return this.#fail(adminShutdown());
+    this.#client?.push();
   }
 
   #receive(frame: Frame): void | Promise<void> {
@@ -247,6 +255,7 @@ export class Session {
   /** A ReadyForQuery is on its way: the client may now be idle. */
   #ready(status: TransactionStatus, settings?: ReadonlyMap<string, string>): void {
     if (this.#ending) return;
+    if (this.#client) this.#client.status = status;
     this.#timers.idle(status, settings);
     if (this.#shutdown) this.#fail(adminShutdown());
     this.#finishIfDone();
@@ -260,15 +269,24 @@ export class Session {
 
   #error(cause: unknown): PgError {
     const error = PgError.from(cause);
-    return this.#options.onError?.(error, cause) ?? error;
+    try {
+      return this.#options.onError?.(error, cause) ?? error;
+    } catch {
+      // What is wrong with the hook must not end sessions: the client gets its own error.
+      return error;
+    }
   }
 
   /** Answers with FATAL and ends the connection. */
   #fail(cause: unknown): void {
     if (this.#ending) return;
     const error = this.#error(cause);
-    writeErrorResponse(this.#output.writer, { ...error.fields, severity: "FATAL" });
-    this.#output.flush();
+    try {
+      writeErrorResponse(this.#output.writer, { ...error.fields, severity: "FATAL" });
+      this.#output.flush();
+    } catch {
+      // The connection is what failed: there is nobody to tell.
+    }
     this.#end();
   }
 

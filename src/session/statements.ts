@@ -65,7 +65,8 @@ export class StatementPhase implements Phase {
   }
 
   get idle(): boolean {
-    return this.#call === undefined && this.#pipeline.length === 0 && !this.#skipping;
+    const halfReceived = this.#pipeline.length > 0 || this.#context.transaction.implicit || this.#skipping;
+    return this.#call === undefined && !halfReceived;
   }
 
   receive(frame: Frame): void | Promise<void> {
