@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { TlsInfo } from "../../src/auth/mod.ts";
 import type { Session, Transport } from "../../src/session/mod.ts";
 import { type TlsServer, tlsInfo } from "./tls.ts";
+import { atTurnEnd } from "./turn-end.ts";
 
 export interface SocketTransportOptions {
   /** Absent: SSLRequest is answered `N`, and direct TLS is not understood. */
@@ -17,6 +18,9 @@ const lingerTimeout = 5_000;
 
 /** Bytes that may be pushed to a client that does not read; then it is cut off. */
 const maxOverflow = 16 * 1024 * 1024;
+
+/** Bytes of an answer that may wait for the end of the turn. */
+const smallAnswer = 4_096;
 
 /** The first byte of a TLS record that carries a handshake; a startup packet's first byte is 0. */
 const tlsHandshakeByte = 0x16;
@@ -36,9 +40,12 @@ export class SocketTransport implements Transport {
   /** Bytes that were written although the socket was full. */
   #overflow = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** A small answer that waits for the end of the turn. */
+  #held: Uint8Array | undefined;
   #untouched = true;
   #handshaking = false;
   #ending = false;
+  #gone = false;
 
   /** `socket` must allow half-open connections, or a client's end would cut off its answers. */
   constructor(socket: Socket, options: SocketTransportOptions) {
@@ -52,6 +59,7 @@ export class SocketTransport implements Transport {
     socket.on("error", () => {});
     // Under TLS, too: the TLS socket closes the one below it.
     socket.once("close", () => {
+      this.#gone = true;
       clearTimeout(this.#timer);
       this.#release();
       this.#session?.end();
@@ -71,6 +79,12 @@ export class SocketTransport implements Transport {
     if (this.#drained) this.#overflow += bytes.length;
     // Results wait for the client; what is pushed to it (notices, notifications) cannot.
     if (this.#overflow > maxOverflow) return this.destroy();
+    if (bytes.length <= smallAnswer && !this.#held && !this.#drained) {
+      this.#held = bytes;
+      atTurnEnd(this.#sendHeld);
+      return;
+    }
+    this.#sendHeld();
     if (this.#socket.write(bytes)) return;
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
@@ -78,8 +92,9 @@ export class SocketTransport implements Transport {
 
   end(): void {
     if (this.#ending) return;
+    this.#sendHeld();
     this.#ending = true;
-    if (this.#handshaking) return this.destroy();
+    if (this.#gone || this.#handshaking) return this.destroy();
     this.#socket.end();
     // What the client still sends is read and dropped: closing over it would be a reset, which takes back from the client
     // what it has not read yet. But one that does not close its side, or does not read, is not waited for for ever.
@@ -91,6 +106,14 @@ export class SocketTransport implements Transport {
   destroy(): void {
     this.#socket.destroy();
   }
+
+  readonly #sendHeld = (): void => {
+    const bytes = this.#held;
+    if (!bytes) return;
+    this.#held = undefined;
+    // So small that it does not matter whether the socket is full now: the next write will tell.
+    if (!this.#socket.destroyed) this.#socket.write(bytes);
+  };
 
   readonly #receive = (chunk: Buffer): void => {
     const { tls } = this.#options;
@@ -145,6 +168,7 @@ export class SocketTransport implements Transport {
   async #handshake(tls: TlsServer): Promise<TlsInfo> {
     const plain = this.#socket;
     this.#untouched = false;
+    this.#sendHeld();
     this.#unlisten(plain);
     plain.pause();
     this.#handshaking = true;
