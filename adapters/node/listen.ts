@@ -50,6 +50,9 @@ const keepAliveDelay = 60_000;
 /** Milliseconds after the last session's end for clients to read its last words and hang up. */
 const farewell = 1_000;
 
+/** Milliseconds for upstreams to abort a statement and to roll back, once the time for it to end is over. */
+const upstreamGrace = 5_000;
+
 /** Connections above the cap, at a time, that are told so; they wait for a startup packet, too. */
 const maxRefused = 100;
 
@@ -92,6 +95,22 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
   // A connection that could not be accepted (too many files) is no reason to end those that stand.
   server.on("error", () => {});
   const address = server.address();
+  let closing: Promise<void> | undefined;
+
+  async function close(grace: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const all = [...sessions, ...refused];
+    const ended = Promise.all(all.map((open) => open.closed));
+    for (const open of all) open.shutdown();
+    if (!(await within(grace, ended))) {
+      for (const open of all) open.shutdown(true);
+      // An upstream that cannot let go is no reason to stay.
+      await within(upstreamGrace, ended);
+    }
+    if (await within(farewell, closed)) return;
+    for (const transport of transports) transport.destroy();
+    await closed;
+  }
 
   return {
     host: typeof address === "object" && address ? address.address : "",
@@ -100,22 +119,20 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
     get size() {
       return sessions.size;
     },
-    async close(grace = 10_000) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const all = [...sessions, ...refused];
-      for (const open of all) open.shutdown();
-      const timer = setTimeout(() => {
-        for (const open of all) open.shutdown(true);
-      }, grace);
-      await Promise.all(all.map((open) => open.closed));
-      clearTimeout(timer);
-      const last = setTimeout(() => {
-        for (const transport of transports) transport.destroy();
-      }, farewell);
-      await closed;
-      clearTimeout(last);
+    close(grace = 10_000) {
+      closing ??= close(grace);
+      return closing;
     },
   };
+}
+
+/** Whether a promise settles within so many milliseconds. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
+  const expired = Promise.withResolvers<false>();
+  const timer = setTimeout(() => expired.resolve(false), milliseconds);
+  const settled = await Promise.race([promise.then(() => true), expired.promise]);
+  clearTimeout(timer);
+  return settled;
 }
 
 function tooManyClients(): PgError {

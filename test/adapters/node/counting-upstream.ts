@@ -1,5 +1,6 @@
 // An upstream without a database: it answers at once, later, slowly or never, as the statement says, and counts what it was
 // asked to open and to close.
+import { setTimeout } from "node:timers/promises";
 import type { Call, ClientContext, Result, Row, Statement, Upstream } from "../../../src/session/mod.ts";
 import { PgError } from "../../../src/wire/mod.ts";
 
@@ -27,7 +28,7 @@ export interface CountingUpstream extends Upstream {
 
 /**
  * Statements: `select …` gives its own text; `wait 50` answers after 50 ms, `wait` never; `rows 1000` gives so many rows of
- * 1,000 characters; `copy in`, `copy in slowly` and `copy out 1000` do what they say; `fail` fails.
+ * 1,000 characters; `copy in` and `copy out 1000` do what they say; so do `rows slowly 1000` and the like; `fail` fails.
  */
 export function countingUpstream(): CountingUpstream {
   const counts: Counts = {
@@ -44,25 +45,24 @@ export function countingUpstream(): CountingUpstream {
   const clients = new Set<ClientContext>();
 
   async function query({ sql }: Statement, call: Call): Promise<Result> {
-    const [, verb = "", number] =
-      /^(wait|rows|copy in slowly|copy in|copy out|fail|)\s*(\d*)/.exec(sql) ?? [];
+    const [, verb = "", number] = /^(wait|rows|copy in|copy out|fail|)(?: slowly)?\s*(\d*)/.exec(sql) ?? [];
     const count = number ? Number(number) : undefined;
+    const slowly = sql.includes(" slowly");
     switch (verb) {
       case "wait":
         await running(() => abortable(call, count));
         return { type: "command", tag: "WAIT" };
       case "rows":
-        return { type: "rows", columns: [{ name: "row" }], rows: rows(count ?? 0) };
+        return { type: "rows", columns: [{ name: "row" }], rows: rows(count ?? 0, slowly) };
       case "copy in":
-      case "copy in slowly":
         return {
           type: "copyIn",
           format: 0,
           columnFormats: [0],
-          receive: (data) => running(() => receive(data, call, verb === "copy in slowly")),
+          receive: (data) => running(() => receive(data, call, slowly)),
         };
       case "copy out":
-        return { type: "copyOut", format: 0, columnFormats: [0], data: lines(count ?? 0) };
+        return { type: "copyOut", format: 0, columnFormats: [0], data: lines(count ?? 0, slowly) };
       case "fail":
         throw new PgError("22012", "division by zero");
       default:
@@ -81,7 +81,7 @@ export function countingUpstream(): CountingUpstream {
 
   function abortable({ signal }: Call, milliseconds: number | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+      const timer = milliseconds === undefined ? undefined : globalThis.setTimeout(resolve, milliseconds);
       const abort = (): void => {
         counts.aborted++;
         clearTimeout(timer);
@@ -92,13 +92,14 @@ export function countingUpstream(): CountingUpstream {
     });
   }
 
-  async function* rows(count: number): AsyncGenerator<readonly Row[]> {
+  async function* rows(count: number, slowly: boolean): AsyncGenerator<readonly Row[]> {
     const row: Row = ["x".repeat(1_000)];
     counts.running++;
     try {
       for (let at = 0; at < count; at++) {
         counts.rows++;
         yield [row];
+        if (slowly) await setTimeout(1);
       }
     } finally {
       counts.running--;
@@ -113,10 +114,11 @@ export function countingUpstream(): CountingUpstream {
     return "COPY 0";
   }
 
-  async function* lines(count: number): AsyncGenerator<string> {
+  async function* lines(count: number, slowly: boolean): AsyncGenerator<string> {
     for (let at = 0; at < count; at++) {
       counts.rows++;
       yield `${"x".repeat(1_000)}\n`;
+      if (slowly) await setTimeout(1);
     }
   }
 
