@@ -7,7 +7,19 @@ import { sqlstate } from "../../wire/sqlstate.ts";
 import { type ProtocolBackend, SharedBackend } from "./backend.ts";
 import { type ChannelChange, relisten } from "./channels.ts";
 import type { SharedSession } from "./session.ts";
-import { capture, discard, hidesPins, isPinned, mayPin, noTraces, restore, restoreText } from "./state.ts";
+import {
+  capture,
+  discard,
+  discardSequences,
+  hiddenInFunctions,
+  isPinned,
+  mayHideSettings,
+  mayPin,
+  noTraces,
+  restore,
+  restoreText,
+  sameSettings,
+} from "./state.ts";
 import type { ClientStatements, ResidentStatements } from "./statements.ts";
 import { Turns } from "./turns.ts";
 
@@ -29,6 +41,8 @@ export class SharedHub {
   #pinned: SharedSession | undefined;
   /** A client may hold what cannot be moved: look before each change of turns. */
   #mayPin = false;
+  /** Functions may change settings unseen: reset them at each change of turns. */
+  #mayHideSettings = false;
   #looked: Promise<void> | undefined;
   readonly #maxStatements: number;
   /** Channels that the backend listens to. */
@@ -57,12 +71,14 @@ export class SharedHub {
     if (previous.traces.settings || previous.traces.prepared || previous.state.prepared.length > 0)
       return undefined;
     this.owner = next;
+    if (!this.#mayHideSettings && sameSettings(previous.state, next.state)) return discardSequences;
     return restoreText(next.state, false);
   }
 
   /** Looks at SQL on its way to the backend. */
   noteText(text: string): void {
     this.#mayPin ||= mayPin.test(text);
+    this.#mayHideSettings ||= mayHideSettings.test(text);
   }
 
   /**
@@ -73,8 +89,9 @@ export class SharedHub {
     if (this.backend.lost) throw this.backend.lost;
     const previous = this.owner;
     if (previous === next) return true;
-    this.#looked ??= hidesPins(this.backend).then((hidden) => {
-      this.#mayPin ||= hidden;
+    this.#looked ??= hiddenInFunctions(this.backend).then(({ pins, settings }) => {
+      this.#mayPin ||= pins;
+      this.#mayHideSettings ||= settings;
     });
     await this.#looked;
     if (previous) {
@@ -110,6 +127,14 @@ export class SharedHub {
     if (await isPinned(this.backend)) return false;
     this.#pinned = undefined;
     return true;
+  }
+
+  /** A turn with DEALLOCATE or DISCARD ALL is over: what the backend still holds is all that anyone has there. */
+  async deallocated(statements: ClientStatements): Promise<void> {
+    const rows = await this.backend.query(
+      "SELECT name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql",
+    );
+    statements.retain(new Set(rows.map(([name]) => name ?? "")));
   }
 
   /** A round trip: everything that was sent before is answered after it. */

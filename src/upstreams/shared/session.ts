@@ -62,6 +62,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #copyByExecute = false;
   /** Syncs were sent in the middle of a COPY: whether they are answered depends on when it failed. */
   #uncertain = false;
+  /** DEALLOCATE or DISCARD ALL ran in this turn. */
+  #deallocated = false;
   #channelChanges: ChannelChange[] = [];
   readonly #portalTexts: Map<string, string> = new Map();
   readonly #statementTexts: Map<string, string> = new Map();
@@ -224,6 +226,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#uncertain = false;
     if (this.#closing && this.#status !== "I") await this.#hub.backend.query("SELECT 1; ROLLBACK");
     this.#status = "I";
+    if (this.#deallocated) await this.#hub.deallocated(this.statements);
+    this.#deallocated = false;
     const changes = this.#channelChanges;
     this.#channelChanges = [];
     if (changes.length > 0) await this.#hub.listened(this, changes);
@@ -504,7 +508,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     // SELECT, INSERT, UPDATE: by far the most, and without traces.
     if ((first === 0x53 && second === 0x45 && frame.body[2] === 0x4c) || first === 0x49 || first === 0x55)
       return;
-    traceTag(this.traces, tagText(frame.body));
+    const tag = tagText(frame.body);
+    traceTag(this.traces, tag);
+    if (tag.startsWith("DEALLOCATE") || tag === "DISCARD ALL") this.#deallocated = true;
   }
 
   #tell(frame: Frame): void {
