@@ -39,7 +39,8 @@ async function runSeveral(
   try {
     for (const statement of statements) {
       refuseInFailedBlock(transaction.status, statement.kind);
-      await transaction.beginImplicit(call);
+      // BEGIN brings the modes of its own transaction.
+      if (statement.kind.type !== "begin") await transaction.beginImplicit(call);
       const tag = await runOne(context, query, statement, call);
       // The last statement is complete when the transaction around it is: a deferred constraint may still fail.
       if (statement === last) await transaction.endImplicit(call, true);

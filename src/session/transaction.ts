@@ -50,8 +50,10 @@ export class Transaction {
       return;
     }
     this.#modes = modes;
-    if (this.implicit) this.implicit = false;
-    else {
+    if (this.implicit) {
+      this.#refuseLate(modes);
+      this.implicit = false;
+    } else {
       if (!this.#upstream.begin) throw unsupported();
       await this.#upstream.begin({ ...this.#defaults(), ...modes }, call);
       this.#client.settings.begin();
@@ -149,6 +151,24 @@ export class Transaction {
     this.#savepoints.length = 0;
     this.#client.settings.rollback();
     await this.#upstream.rollback?.(call);
+  }
+
+  /** BEGIN behind other statements of the same message: the transaction is under way, and its modes are settled. */
+  #refuseLate({ isolation, readOnly, deferrable }: TransactionModes): void {
+    const defaults = this.#defaults();
+    const late = (mode: string): PgError =>
+      new PgError(sqlstate.activeSqlTransaction, `${mode} must be called before any query`);
+    if (isolation !== undefined && isolation !== (defaults.isolation ?? "read committed")) {
+      throw late("SET TRANSACTION ISOLATION LEVEL");
+    }
+    if (deferrable !== undefined) throw late("SET TRANSACTION [NOT] DEFERRABLE");
+    if (readOnly !== undefined && readOnly !== (defaults.readOnly ?? false)) {
+      throw new PgError(
+        sqlstate.featureNotSupported,
+        "a transaction that is under way cannot be made read-only or read-write in this database",
+        { hint: "Send BEGIN before the other statements." },
+      );
+    }
   }
 
   #outside(command: string, chain: boolean): void {
