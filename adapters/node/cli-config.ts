@@ -1,12 +1,18 @@
-// The configuration of `edgewire serve`: flags, then the file, then environment variables.
+// The configuration of `edgewire serve`: flags, then the file, then environment variables, with the same names.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { AuthMethod } from "../../src/auth/mod.ts";
-import { collect, ConfigError, parseDatabase, parseUser } from "../../src/gateway/mod.ts";
+import { ConfigError, collect, parseDatabase, parseUser } from "../../src/gateway/mod.ts";
 import type { SessionLimits } from "../../src/session/mod.ts";
 
+/** A path, or a folder and the port that names the socket in it. */
+export interface UnixAddress {
+  readonly path: string;
+  readonly port: number;
+}
+
 export interface ServeConfig {
-  readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+  readonly listen: { readonly host: string; readonly port: number } | UnixAddress;
   readonly databases: ReadonlyMap<string, string>;
   readonly users: ReadonlyMap<string, string>;
   readonly auth: AuthMethod | undefined;
@@ -15,6 +21,8 @@ export interface ServeConfig {
   readonly limits: Partial<SessionLimits>;
   readonly trace: boolean;
 }
+
+const defaultPort = 6432;
 
 const single = [
   "listen",
@@ -42,23 +50,31 @@ const methods: readonly string[] = ["trust", "password", "md5", "scram-sha-256",
 /** @throws ConfigError, or the parser's own error for an unknown flag. */
 export function readConfig(args: readonly string[], environment: NodeJS.ProcessEnv): ServeConfig {
   const { source: flags, file } = readFlags(args);
-  const sources = [flags, ...(file === undefined ? [] : [readFile(file)]), readEnvironment(environment)];
-  const value = (name: Single): string | undefined => sources.find((source) => source.values[name])?.values[name];
+  const path = file ?? environment.EDGEWIRE_CONFIG;
+  const sources = [flags, ...(path === undefined ? [] : [readFile(path)]), readEnvironment(environment)];
+  const value = (name: Single): string | undefined =>
+    sources.find((source) => source.values[name] !== undefined)?.values[name];
   const databases = sources.find((source) => source.databases.length > 0)?.databases;
   const users = sources.find((source) => source.users.length > 0)?.users ?? [];
   const auth = value("auth");
   if (auth !== undefined && !methods.includes(auth)) {
-    throw new ConfigError(`--auth is one of ${methods.join(", ")}, not "${auth}"`);
+    throw new ConfigError(`auth is one of ${methods.join(", ")}, not "${auth}"`);
   }
   if (auth !== undefined && auth !== "trust" && auth !== "cert" && users.length === 0) {
-    throw new ConfigError(`--auth ${auth} needs at least one --user name:verifier`);
+    throw new ConfigError(`auth ${auth} needs users: give at least one --user name:verifier`);
+  }
+  const tls = tlsFiles(value("tls-cert"), value("tls-key"), value("tls-ca"));
+  if (auth === "cert" && tls?.ca === undefined) {
+    throw new ConfigError(
+      "auth cert needs the authorities that sign client certificates: give --tls-ca file",
+    );
   }
   return {
-    listen: parseListen(value("listen") ?? "127.0.0.1:6432"),
+    listen: parseListen(value("listen") ?? `127.0.0.1:${defaultPort}`),
     databases: collect(databases ?? [["postgres", "pglite:"]], "database"),
     users: collect(users, "user"),
     auth: auth as AuthMethod | undefined,
-    tls: tlsFiles(value("tls-cert"), value("tls-key"), value("tls-ca")),
+    tls,
     maxConnections: number("max-connections", value("max-connections")),
     limits: {
       ...timeout("statementTimeout", "statement-timeout", value("statement-timeout")),
@@ -74,18 +90,7 @@ export function readConfig(args: readonly string[], environment: NodeJS.ProcessE
 }
 
 function readFlags(args: readonly string[]): { source: Source; file: string | undefined } {
-  const string = { type: "string" } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      ...(Object.fromEntries(single.map((name) => [name, string])) as Record<Single, typeof string>),
-      database: { type: "string", multiple: true },
-      user: { type: "string", multiple: true },
-      trace: { type: "boolean" },
-      config: { type: "string" },
-    },
-  });
-  const { database = [], user = [], trace, config, ...rest } = values;
+  const { database = [], user = [], trace, config, ...rest } = parseFlags(args);
   return {
     source: {
       values: rest as Source["values"],
@@ -97,10 +102,40 @@ function readFlags(args: readonly string[]): { source: Source; file: string | un
   };
 }
 
+type Flags = Partial<Record<Single | "config", string>> & {
+  database?: string[];
+  user?: string[];
+  trace?: boolean;
+};
+
+function parseFlags(args: readonly string[]): Flags {
+  const string = { type: "string" } as const;
+  const options = {
+    ...(Object.fromEntries(single.map((name) => [name, string])) as Record<Single, typeof string>),
+    database: { type: "string", multiple: true },
+    user: { type: "string", multiple: true },
+    trace: { type: "boolean" },
+    config: string,
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    // The first sentence says what is wrong; the others speak of conventions that edgewire has no use for.
+    const [what = ""] = (error as Error).message.split(/\. |\n/);
+    throw new ConfigError(`${what.replace(/\.$/, "")}; see edgewire serve --help`);
+  }
+}
+
+/** `EDGEWIRE_MAX_CONNECTIONS` and the like; databases and users are words with spaces between them. */
 function readEnvironment(environment: NodeJS.ProcessEnv): Source {
   const words = (name: string): string[] => environment[name]?.split(/\s+/).filter(Boolean) ?? [];
+  const values: Partial<Record<Single, string>> = {};
+  for (const name of single) {
+    const value = environment[`EDGEWIRE_${name.toUpperCase().replaceAll("-", "_")}`];
+    if (value !== undefined && value !== "") values[name] = value;
+  }
   return {
-    values: {},
+    values,
     databases: words("EDGEWIRE_DATABASES").map(parseDatabase),
     users: words("EDGEWIRE_USERS").map(parseUser),
     trace: undefined,
@@ -118,24 +153,29 @@ function readFile(path: string): Source {
   const values: Partial<Record<Single, string>> = {};
   for (const [name, value] of Object.entries(config)) {
     if (name === "databases" || name === "users" || name === "trace") continue;
-    if (!(single as readonly string[]).includes(name)) throw new ConfigError(`${path}: unknown setting "${name}"`);
+    if (!(single as readonly string[]).includes(name))
+      throw new ConfigError(`${path}: unknown setting "${name}"`);
     if (typeof value !== "string" && typeof value !== "number") {
       throw new ConfigError(`${path}: "${name}" must be a string or a number`);
     }
     values[name as Single] = String(value);
   }
   const { trace } = config;
-  if (trace !== undefined && typeof trace !== "boolean") throw new ConfigError(`${path}: "trace" must be true or false`);
+  if (trace !== undefined && typeof trace !== "boolean")
+    throw new ConfigError(`${path}: "trace" must be true or false`);
   return {
     values,
-    databases: strings(config.databases, `${path}: "databases"`).map(([n, url]) => parseDatabase(`${n}=${url}`)),
-    users: strings(config.users, `${path}: "users"`).map(([name, verifier]) => parseUser(`${name}:${verifier}`)),
+    databases: strings(config.databases, `${path}: "databases"`).map(([n, url]) =>
+      parseDatabase(`${n}=${url}`),
+    ),
+    users: strings(config.users, `${path}: "users"`),
     trace,
   };
 }
 
 function record(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
   throw new ConfigError(`${what} must be a JSON object`);
 }
 
@@ -147,12 +187,14 @@ function strings(value: unknown, what: string): [string, string][] {
   });
 }
 
+/** `host:port`, a port, or the path of a Unix socket, where a folder may have a port behind it, too. */
 function parseListen(text: string): ServeConfig["listen"] {
-  if (text.startsWith("/") || text.startsWith("./")) return { path: text };
+  const [, path, socketPort] = /^(\.{0,2}\/.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (path !== undefined) return { path, port: Number(socketPort ?? defaultPort) };
   const match = /^(?:(\[[^\]]+\]|[^:]*):)?(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);
   if (!match || port > 65_535) {
-    throw new ConfigError(`--listen is host:port, a port, or the path of a Unix socket, not "${text}"`);
+    throw new ConfigError(`listen is host:port, a port, or the path of a Unix socket, not "${text}"`);
   }
   return { host: match[1]?.replaceAll(/[[\]]/g, "") || "127.0.0.1", port };
 }
@@ -160,14 +202,16 @@ function parseListen(text: string): ServeConfig["listen"] {
 function tlsFiles(cert?: string, key?: string, ca?: string): ServeConfig["tls"] {
   if (cert === undefined && key === undefined && ca === undefined) return undefined;
   if (cert === undefined || key === undefined) {
-    throw new ConfigError("TLS needs both --tls-cert and --tls-key");
+    throw new ConfigError(
+      "TLS needs both a certificate and its key: give --tls-cert file and --tls-key file",
+    );
   }
   return { cert, key, ca };
 }
 
 function number(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) throw new ConfigError(`--${name} is a whole number, not "${text}"`);
+  if (!/^\d+$/.test(text)) throw new ConfigError(`${name} is a whole number, not "${text}"`);
   return Number(text);
 }
 

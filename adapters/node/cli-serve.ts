@@ -4,60 +4,94 @@ import { PgError } from "../../src/wire/mod.ts";
 import { readConfig, type ServeConfig } from "./cli-config.ts";
 import { openers } from "./databases.ts";
 import { type Listener, listen } from "./listen.ts";
-import { type TlsServer, tlsServer } from "./tls.ts";
+import { type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";
+import { psqlAddress } from "./unix-socket.ts";
 
 /** Milliseconds that running statements get after SIGTERM. */
 const grace = 10_000;
 
+/**
+ * Milliseconds in which a second signal is the first one again: Ctrl-C under npm arrives from the terminal and from npm.
+ */
+const sameSignal = 1_000;
+
 export async function serveCommand(args: readonly string[]): Promise<number> {
   const config = readConfig(args, process.env);
-  const tls = config.tls && tlsServer(config.tls);
+  const tls = config.tls && loadTls(config.tls);
   const gateway = createGateway(config, openers);
-  await gateway.open();
-  const listener = await start(config, tls, gateway.session).catch(async (error: unknown) => {
+  // The address first: to find it taken does not need seconds for the databases to open. Early clients wait for those.
+  const listener = await start(config, tls, gateway.session);
+  try {
+    await gateway.open();
+  } catch (error) {
+    await listener.close(0);
     await gateway.close();
-    throw explain(error, config);
-  });
+    throw error;
+  }
+  // What reads the banner may go; the server stays.
+  process.stdout.on("error", () => {});
   console.log(banner(config, listener));
   const signal = await untilSignal(tls);
-  console.log(`edgewire: ${signal}, finishing ${listener.size} sessions`);
+  const { size } = listener;
+  console.log(`edgewire: ${signal}, ending ${size} ${size === 1 ? "session" : "sessions"}`);
   await listener.close(grace);
   await gateway.close();
   return 0;
 }
 
-function start(
+async function start(
   config: ServeConfig,
   tls: TlsServer | undefined,
   session: ReturnType<typeof createGateway>["session"],
 ): Promise<Listener> {
-  return listen(
-    { ...session, limits: config.limits, ...(config.trace && { trace: (line) => console.log(line) }), onError },
-    { ...config.listen, tls, maxConnections: config.maxConnections },
-  );
+  const { limits, trace, maxConnections } = config;
+  // A socket is as open as a port only where clients have to prove who they are.
+  const mode = trusts(config) ? 0o700 : 0o777;
+  try {
+    return await listen(
+      { ...session, limits, ...(trace && { trace: (line) => console.log(line) }), onError },
+      { ...config.listen, tls, maxConnections, mode },
+    );
+  } catch (error) {
+    throw explain(error, config);
+  }
 }
 
 /** An upstream's own failure is worth a line in the log; a client's mistake is not. */
-function onError(error: PgError, cause: unknown): undefined {
+function onError(_: PgError, cause: unknown): undefined {
   if (!(cause instanceof PgError)) console.error("edgewire:", cause);
 }
 
-function banner(config: ServeConfig, { host, port }: Listener): string {
-  const { listen, databases, users, tls } = config;
-  const user = [...users.keys()][0] ?? "postgres";
-  const lines = [...databases].map(([name, url]) => {
-    const database = name === "*" ? "postgres" : name;
-    const mode = tls ? "?sslmode=require" : "";
-    const address = host.includes(":") ? `[${host}]` : host;
-    const target =
-      "path" in listen
-        ? `psql -h ${listen.path.replace(/\/[^/]*$/, "")} -U ${user} ${database}`
-        : `psql postgresql://${user}@${address}:${port}/${database}${mode}`;
-    return `  ${target}    (${withoutPassword(url)})`;
+function trusts({ users, auth }: ServeConfig): boolean {
+  return auth === "trust" || (users.size === 0 && auth === undefined);
+}
+
+function banner(config: ServeConfig, listener: Listener): string {
+  const user = [...config.users.keys()][0] ?? "postgres";
+  const lines = [...config.databases].map(([name, url]) => {
+    const command = psql(config, listener, user, name === "*" ? "postgres" : name);
+    return `  ${command}    (${withoutPassword(url)})`;
   });
-  const where = "path" in listen ? listen.path : `${host}:${port}`;
-  const trust = users.size === 0 && !config.auth ? "\neveryone who can reach this address is trusted; see --user" : "";
+  const where = listener.path ?? `${bracketed(listener.host)}:${listener.port}`;
+  const trust = trusts(config) ? "\neveryone who can reach this address is trusted; see --user\n" : "";
   return `edgewire is listening on ${where}. Connect with:\n\n${lines.join("\n")}\n${trust}`;
+}
+
+function psql({ tls }: ServeConfig, { host, port, path }: Listener, user: string, database: string): string {
+  if (path !== undefined) {
+    const address = psqlAddress(path);
+    if (!address) return `a client that takes the path of a socket, as ${user}, to ${database}`;
+    return `psql -h ${address.folder} -p ${address.port} -U ${user} ${database}`;
+  }
+  // What listens on every address is reached on the loopback one.
+  const reached = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const mode = tls ? "?sslmode=require" : "";
+  const [name, target] = [user, database].map(encodeURIComponent);
+  return `psql postgresql://${name}@${bracketed(reached)}:${port}/${target}${mode}`;
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 function withoutPassword(url: string): string {
@@ -65,33 +99,63 @@ function withoutPassword(url: string): string {
 }
 
 function explain(error: unknown, { listen }: ServeConfig): unknown {
-  const where = "path" in listen ? listen.path : `${listen.host}:${listen.port}`;
-  const code = (error as NodeJS.ErrnoException).code;
+  const { code } = error as NodeJS.ErrnoException;
+  if ("path" in listen) {
+    const { path } = listen;
+    if (code === "EADDRINUSE") {
+      return new Error(
+        `${path} is in use by another server, or is a file that is no socket. Choose another path.`,
+      );
+    }
+    if (code === "EACCES")
+      return new Error(`no permission to make a socket at ${path}. Choose another path.`);
+    if (code === "ENOENT")
+      return new Error(`there is no folder for ${path}. Make it, or choose another path.`);
+    return error;
+  }
+  const where = `${bracketed(listen.host)}:${listen.port}`;
   if (code === "EADDRINUSE") {
-    return new Error(`${where} is already in use. Stop what listens there, or choose another with --listen host:port.`);
+    return new Error(
+      `${where} is already in use. Stop what listens there, or choose another with --listen host:port.`,
+    );
   }
   if (code === "EACCES") return new Error(`no permission to listen on ${where}. Choose a port from 1024 on.`);
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
-    return new Error(`${where} is not an address of this machine. Use 127.0.0.1, 0.0.0.0 or one that it has.`);
+    return new Error(
+      `${where} is not an address of this machine. Use 127.0.0.1, 0.0.0.0 or one that it has.`,
+    );
   }
   return error;
 }
 
 function untilSignal(tls: TlsServer | undefined): Promise<string> {
+  // Without anything to read again, SIGHUP means what it means to others: the terminal is gone.
+  if (tls) process.on("SIGHUP", () => reload(tls));
   return new Promise((resolve) => {
-    const stop = (signal: string): void => {
-      process.once("SIGINT", () => process.exit(130));
-      process.once("SIGTERM", () => process.exit(143));
+    let first: number | undefined;
+    const stop = (signal: string, number: number): void => {
+      const now = performance.now();
+      first ??= now;
+      if (now - first > sameSignal) process.exit(128 + number);
       resolve(signal);
     };
-    process.once("SIGINT", stop);
-    process.once("SIGTERM", stop);
-    process.on("SIGHUP", () => {
-      try {
-        tls?.reload();
-      } catch (error) {
-        console.error(`edgewire: the certificate was not reloaded: ${(error as Error).message}`);
-      }
-    });
+    for (const signal of ["SIGINT", "SIGTERM", ...(tls ? [] : ["SIGHUP"])]) process.on(signal, stop);
   });
+}
+
+function loadTls(files: TlsFiles): TlsServer {
+  try {
+    return tlsServer(files);
+  } catch (error) {
+    throw new Error(`TLS cannot be offered with ${files.cert} and ${files.key}: ${(error as Error).message}`);
+  }
+}
+
+function reload(tls: TlsServer): void {
+  try {
+    tls.reload();
+    console.log("edgewire: SIGHUP, the certificate was read again");
+  } catch (error) {
+    console.error(`edgewire: the certificate was not read again: ${(error as Error).message}`);
+  }
 }

@@ -42,8 +42,6 @@ function version(): string {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const usage =
-    error instanceof ConfigError || (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS");
   console.error(`edgewire: ${error instanceof Error ? error.message : error}`);
-  process.exitCode = usage ? 2 : 1;
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
 }
