@@ -1,7 +1,7 @@
 /** How checks that are driven from TypeScript (psql, pgbench) are run, bounded and reported. */
 
-import type { Target } from "./programs.ts";
 import type { Report } from "./report.ts";
+import type { Target } from "./target.ts";
 
 export interface Check {
   name: string;
@@ -23,28 +23,45 @@ export class Skip extends Error {}
 
 const limit = 60_000;
 
+/**
+ * Runs the checks behind the one named `after`, up to and with the first that fails.
+ *
+ * @param only a part of the names of the checks to run; "" runs all of them
+ * @returns the name of the check that failed; undefined when there are no more to run
+ */
 export async function runChecks(
   client: string,
   target: Target,
+  after: string,
   only: string,
   report: Report,
   checks: readonly Check[],
-): Promise<void> {
-  for (const check of checks) {
+): Promise<string | undefined> {
+  for (const check of checks.slice(checks.findIndex(({ name }) => name === after) + 1)) {
     if (!check.name.includes(only) || check.when?.(target) === false) continue;
-    const cleanups: (() => void | Promise<void>)[] = [];
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error(`not done within ${limit / 1000} s`)), limit);
-    try {
-      await Promise.race([check.run({ target, defer: (cleanup) => cleanups.push(cleanup) }), late.promise]);
-      report.ok(client, check.name, target.name);
-    } catch (error) {
-      if (error instanceof Skip) report.skip(`${client}: ${check.name}`, target.name, error.message);
-      else report.fail(client, check.name, target.name, (error as Error).message);
-    } finally {
-      clearTimeout(timer);
-      for (const cleanup of cleanups.reverse()) await cleanup();
+    if (!(await passes(client, check, target, report))) return check.name;
+  }
+  return undefined;
+}
+
+async function passes(client: string, check: Check, target: Target, report: Report): Promise<boolean> {
+  const cleanups: (() => void | Promise<void>)[] = [];
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`not done within ${limit / 1000} s`)), limit);
+  try {
+    await Promise.race([check.run({ target, defer: (cleanup) => cleanups.push(cleanup) }), late.promise]);
+    report.ok(client, check.name, target.name);
+    return true;
+  } catch (error) {
+    if (error instanceof Skip) {
+      report.skip(`${client}: ${check.name}`, target.name, error.message);
+      return true;
     }
+    report.fail(client, check.name, target.name, (error as Error).message);
+    return false;
+  } finally {
+    clearTimeout(timer);
+    for (const cleanup of cleanups.reverse()) await cleanup();
   }
 }
 

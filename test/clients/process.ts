@@ -18,6 +18,8 @@ export interface RunOptions {
   timeout: number;
   /** Milliseconds without a line of output until it is killed; absent: no such limit. */
   silence?: number;
+  /** Aborting it kills the process group. */
+  signal?: AbortSignal;
   /** Called with each complete line of standard output. */
   onLine?: (line: string) => void;
   uid?: number;
@@ -70,7 +72,7 @@ export function killAll(): void {
 /** Runs a command to its end within its limits. Never throws: a command that is not there is code 127. */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { promise, resolve } = Promise.withResolvers<RunResult>();
-  const { timeout, silence, input, onLine, ...rest } = options;
+  const { timeout, silence, input, signal, onLine, ...rest } = options;
   const child = start(command, args, { ...rest, stdio: ["pipe", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
@@ -81,6 +83,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     kill(child);
   };
   const total = setTimeout(expire, timeout);
+  signal?.addEventListener("abort", () => kill(child), { once: true });
   const quiet = silence === undefined ? undefined : setTimeout(expire, silence);
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     quiet?.refresh();

@@ -1,36 +1,16 @@
-/**
- * The client programs: what each needs, how it is built, how it is launched, and the lines it prints.
- *
- * A program reads the server from EDGEWIRE_URL and prints, for each check, `start <check>` and then
- * `ok <check>`, `FAIL <check>: reason` or `skip <check>: reason`; `done` when it has run them all. Its
- * checks are independent: each opens its own connections and makes its own tables. So, when one hangs or
- * takes the program down, the program is started again behind it (EDGEWIRE_AFTER).
- */
+/** The client programs: what each needs, how it is built, and how it is launched. */
 
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { find, run } from "./process.ts";
-import type { Report } from "./report.ts";
 
 export const folder: string = fileURLToPath(new URL(".", import.meta.url));
 const cache = join(folder, ".cache");
 const python = join(cache, "python", "bin", "python");
 const jar = join(cache, "java", "postgresql.jar");
 const install = "run test/clients/install.sh";
-
-/** The environment that says what the checks can expect of the server. */
-export interface Target {
-  name: string;
-  url: string;
-  /** The server refuses a wrong password. */
-  password: boolean;
-  /** The server takes TLS without an SSLRequest before it (ALPN `postgresql`, PostgreSQL 17). */
-  directTls: boolean;
-  /** The server is known to answer N to an SSLRequest. */
-  noTls: boolean;
-}
 
 export interface Program {
   name: string;
@@ -137,79 +117,4 @@ async function compile(
   return done.timedOut
     ? "did not compile within 15 minutes"
     : `does not compile\n${done.stdout}${done.stderr}`;
-}
-
-/** A check that prints nothing for this long hangs. The longest ones, under PGlite, take a few seconds. */
-const checkTimeout = 40_000;
-const programTimeout = 300_000;
-/** Hung checks after which a program is given up, so that a dead server costs minutes, not hours. */
-const hangLimit = 3;
-
-/** Runs every check of a program (or those whose name contains `only`) and reports each. */
-export async function runProgram(
-  program: Program,
-  target: Target,
-  only: string,
-  report: Report,
-): Promise<void> {
-  const [command, ...args] = program.command;
-  let after = "";
-  for (let hangs = 0; ; ) {
-    let current = "";
-    let done = false;
-    const onLine = (line: string) => {
-      if (line === "done") done = true;
-      const [, word = "", rest = ""] = /^(start|ok|FAIL|skip) (.*)$/.exec(line) ?? [];
-      if (word === "start") {
-        current = rest;
-      } else if (word !== "" && rest.startsWith(current)) {
-        const detail = rest.slice(current.length).replace(/^: /, "");
-        if (word === "ok") report.ok(program.name, current, target.name);
-        else if (word === "FAIL") report.fail(program.name, current, target.name, detail);
-        else report.skip(`${program.name}: ${current}`, target.name, detail);
-        after = current;
-        current = "";
-      }
-    };
-    const result = await run(command, args, {
-      cwd: folder,
-      env: { ...clientEnvironment(target), EDGEWIRE_AFTER: after, EDGEWIRE_CHECK: only },
-      timeout: programTimeout,
-      silence: checkTimeout,
-      onLine,
-    });
-    if (done && result.code === 0) return;
-    const stderr = result.stderr.trim().split("\n").slice(-15).join("\n");
-    const how = result.timedOut ? "timed out" : `the program ended with ${result.code ?? "a signal"}`;
-    report.fail(program.name, current === "" ? "runs to its end" : current, target.name, `${how}\n${stderr}`);
-    if (current === "") return;
-    after = current;
-    hangs += 1;
-    if (hangs === hangLimit) {
-      report.fail(
-        program.name,
-        "runs to its end",
-        target.name,
-        `given up after ${hangs} checks that did not end`,
-      );
-      return;
-    }
-  }
-}
-
-/** The caller's PG* variables (PGHOST, PGSSLMODE, PGOPTIONS ...) would change what the clients do. */
-export function clientEnvironment(target: Target): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("PG"));
-  return {
-    ...Object.fromEntries(inherited),
-    LC_ALL: "C.UTF-8",
-    // The time zone of the client's machine is sent by some drivers (pgjdbc); a fixed one is the same anywhere.
-    TZ: "Europe/Amsterdam",
-    PYTHONDONTWRITEBYTECODE: "1",
-    PYTHONUNBUFFERED: "1",
-    EDGEWIRE_URL: target.url,
-    EDGEWIRE_PASSWORD: target.password ? "1" : "",
-    EDGEWIRE_DIRECT_TLS: target.directTls ? "1" : "",
-    EDGEWIRE_NO_TLS: target.noTls ? "1" : "",
-  };
 }

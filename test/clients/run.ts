@@ -7,14 +7,13 @@
  */
 
 import { parseArgs } from "node:util";
-import { type Certificate, makeCertificate } from "./certificate.ts";
-import { type Gateway, type GatewayOptions, startGateway, tlsUrl } from "./gateway.ts";
 import { checkPgbench } from "./pgbench/pgbench.ts";
-import { findPostgresServer, type PostgresServer, startPostgresServer } from "./postgres-server.ts";
 import { killAll } from "./process.ts";
-import { type Program, programs, runProgram, type Target } from "./programs.ts";
+import { runProgram } from "./program-run.ts";
+import { type Program, programs } from "./programs.ts";
 import { checkPsql } from "./psql/checks.ts";
 import { Report } from "./report.ts";
+import { startTarget, type Target } from "./target.ts";
 
 const usage = `Usage: node test/clients/run.ts [options]
 
@@ -39,19 +38,23 @@ const { values: flags } = parseArgs({
 /** A client that is driven from here or from a program of its own. */
 interface Client {
   name: string;
-  run(target: Target): Promise<void>;
+  /**
+   * Runs the checks behind the one named `after`, up to and with the first that fails.
+   *
+   * @returns the name of the check that failed; undefined when there are no more checks to run
+   */
+  run(target: Target, after: string): Promise<string | undefined>;
 }
 
 const report: Report = new Report();
-const password = "Pencil-42";
 
 function clients(): Client[] {
   const all: Client[] = [
-    { name: "psql", run: (target) => checkPsql(target, flags.check, report) },
+    { name: "psql", run: (target, after) => checkPsql(target, after, flags.check, report) },
     { name: "pgbench", run: (target) => checkPgbench(target, flags.check, report) },
     ...programs.map((program) => ({
       name: program.name,
-      run: (target: Target) => runReady(program, target),
+      run: (target: Target, after: string) => runReady(program, target, after),
     })),
   ];
   if (flags.only === undefined) return all;
@@ -71,7 +74,7 @@ const prepared: Map<
   Promise<{ missing?: string | undefined; broken?: string | undefined }>
 > = new Map();
 
-async function runReady(program: Program, target: Target): Promise<void> {
+async function runReady(program: Program, target: Target, after: string): Promise<string | undefined> {
   let ready = prepared.get(program);
   if (ready === undefined) {
     ready = program.missing().then(async (missing) => ({
@@ -83,101 +86,53 @@ async function runReady(program: Program, target: Target): Promise<void> {
   const { missing, broken } = await ready;
   if (missing !== undefined) report.skip(program.name, target.name, missing);
   else if (broken !== undefined) report.fail(program.name, "builds", target.name, broken);
-  else await runProgram(program, target, flags.check, report);
+  else return await runProgram(program, target, after, flags.check, report);
+  return undefined;
 }
+
+/** Servers replaced for one client before the rest of its checks are given up. */
+const replacements = 8;
 
 /**
- * Starts what a target needs, runs the clients against it, and stops it. A server that a check failed on is
- * replaced for the next client: when it has crashed, or is stuck, that must not be told of every later check.
+ * Runs the clients against a target. The server that a check failed on is replaced before the next check:
+ * that it has crashed, or is stuck, must be told once, and not of every later check.
  */
 async function runTarget(name: string, selected: readonly Client[]): Promise<void> {
-  let rest = selected;
-  while (rest.length > 0) rest = await runUntilFailure(name, rest);
-}
-
-/** @returns the clients that are left after the first one that had a failure. */
-async function runUntilFailure(name: string, selected: readonly Client[]): Promise<readonly Client[]> {
-  const stops: (() => Promise<unknown>)[] = [];
-  try {
-    const target = await startTarget(name, stops);
-    if (typeof target === "string") {
-      report.skip("every client", name, target);
-      return [];
-    }
-    report.note(`\n# ${name}: ${target.url.replace(/:[^:@/]*@/, ":***@")}`);
-    const failed = report.failed;
-    for (const [index, client] of selected.entries()) {
-      await client.run(target);
-      if (report.failed > failed) return selected.slice(index + 1);
-    }
-  } catch (error) {
-    report.fail(name, "starts", name, String((error as Error).stack ?? error));
-  } finally {
-    for (const stop of stops.reverse()) await stop();
-  }
-  return [];
-}
-
-/** @returns the target, or why it cannot be had here. */
-async function startTarget(name: string, stops: (() => Promise<unknown>)[]): Promise<Target | string> {
-  const plain = { name, password: false, directTls: false, noTls: true };
-  const secure = { name, password: true, noTls: false };
-  const certificate = async (): Promise<Certificate> => {
-    const made = await makeCertificate();
-    stops.push(made.remove);
-    return made;
-  };
-  const gateway = async (options: GatewayOptions): Promise<string> => {
-    const started = await startGateway(options);
-    stops.push(() => endGateway(started, name));
-    return started.url;
-  };
-  const postgres = async (bin: string, tls?: Certificate): Promise<PostgresServer> => {
-    const server = await startPostgresServer(bin, password, tls);
-    stops.push(server.stop);
-    return server;
-  };
-  switch (name) {
-    case "embedded":
-      return { ...plain, url: await gateway({}) };
-    case "tls": {
-      const login = { user: "postgres", password, certificate: await certificate() };
-      return { ...secure, url: await gateway({ login }), directTls: true };
-    }
-    case "postgres":
-    case "direct":
-    case "direct-tls": {
-      const bin = await findPostgresServer();
-      if (bin === undefined) return "no PostgreSQL server is installed";
-      if (name === "direct-tls") {
-        const tls = await certificate();
-        const server = await postgres(bin, tls);
-        return {
-          ...secure,
-          url: tlsUrl(server.port, "postgres", password, tls),
-          directTls: false,
-        };
+  const left = selected.map((client) => ({ client, after: "", replaced: 0 }));
+  for (;;) {
+    const stops: (() => Promise<unknown>)[] = [];
+    try {
+      const target = await startTarget(name, report, stops);
+      if (typeof target === "string") {
+        report.skip("every client", name, target);
+        return;
       }
-      const server = await postgres(bin);
-      const url = `postgresql://postgres@127.0.0.1:${server.port}/postgres`;
-      return { ...plain, url: name === "direct" ? url : await gateway({ database: `postgres=${url}` }) };
+      report.note(`\n# ${name}: ${target.url.replace(/:[^:@/]*@/, ":***@")}`);
+      const failed = report.failed;
+      for (let next = left[0]; next !== undefined && report.failed === failed; next = left[0]) {
+        const { client } = next;
+        next.after = (await client.run(target, next.after)) ?? "";
+        next.replaced += 1;
+        if (next.replaced > replacements)
+          report.skip(`${client.name}: further checks`, name, "too many failed");
+        if (next.after === "" || next.replaced > replacements) left.shift();
+      }
+      if (left.length === 0) return;
+    } catch (error) {
+      report.fail(name, "starts", name, String((error as Error).stack ?? error));
+      return;
+    } finally {
+      for (const stop of stops.reverse()) await stop();
     }
-    default:
-      throw new Error(`no target ${name}`);
   }
 }
 
-/** A gateway that lived through every client must also end well. */
-async function endGateway(gateway: Gateway, target: string): Promise<void> {
-  const ended = await gateway.stop();
-  if (ended === 0) report.ok("gateway", "SIGTERM ends it with exit code 0", target);
-  else
-    report.fail(
-      "gateway",
-      "SIGTERM ends it with exit code 0",
-      target,
-      `ended with ${ended}\n${gateway.output()}`,
-    );
+/** Runs the clients against a server that is there already, and cannot be replaced. */
+async function runUrl(url: string, selected: readonly Client[]): Promise<void> {
+  const target = { name: "url", url, password: new URL(url).password !== "", directTls: false, noTls: false };
+  for (const client of selected) {
+    for (let after: string | undefined = ""; after !== undefined; ) after = await client.run(target, after);
+  }
 }
 
 async function main(): Promise<number> {
@@ -186,14 +141,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const selected = clients();
-  if (flags.url !== undefined) {
-    const hasPassword = new URL(flags.url).password !== "";
-    const unknown = { directTls: false, noTls: false };
-    const target = { name: "url", url: flags.url, password: hasPassword, ...unknown };
-    for (const client of selected) await client.run(target);
-  } else {
-    for (const name of flags.target.split(",")) await runTarget(name, selected);
-  }
+  if (flags.url !== undefined) await runUrl(flags.url, selected);
+  else for (const name of flags.target.split(",")) await runTarget(name, selected);
   return report.finish();
 }
 

@@ -1,7 +1,7 @@
 /** The backslash commands that read the catalog: dozens of the queries that only a real pg_catalog answers. */
 
 import { type Check, ensure, equal, includes, Skip } from "../check.ts";
-import type { Target } from "../programs.ts";
+import type { Target } from "../target.ts";
 import { output, psql } from "./psql.ts";
 import { psqlMajor } from "./script.ts";
 

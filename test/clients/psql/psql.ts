@@ -6,9 +6,10 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Context } from "../check.ts";
-import { kill, type RunResult, run, start } from "../process.ts";
-import { clientEnvironment, folder, type Target } from "../programs.ts";
+import { type Context, Skip } from "../check.ts";
+import { find, kill, type RunResult, run, start } from "../process.ts";
+import { folder } from "../programs.ts";
+import { clientEnvironment, type Target } from "../target.ts";
 
 const timeout = 45_000;
 
@@ -50,6 +51,7 @@ export class Running {
   #output = "";
   #from = 0;
   #changed: () => void = () => {};
+  #over = false;
   /** Exit code, once it has ended. */
   readonly ended: Promise<number | null>;
 
@@ -63,7 +65,8 @@ export class Running {
       });
     }
     child.stdin?.on("error", () => {});
-    this.ended = once(child, "exit").then(([code]) => {
+    this.ended = once(child, "close").then(([code]) => {
+      this.#over = true;
       this.#changed();
       return code as number | null;
     });
@@ -98,8 +101,11 @@ export class Running {
         this.#from += end;
         return rest.slice(0, end);
       }
-      const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`no ${String(pattern)} within ${within} ms in:\n${rest.slice(-1500)}`);
+      const left = this.#over ? 0 : deadline - Date.now();
+      if (left <= 0)
+        throw new Error(
+          `no ${String(pattern)} ${this.#over ? "at its end" : `within ${within} ms`} in:\n${rest.slice(-1500)}`,
+        );
       await this.#change(left);
     }
   }
@@ -136,6 +142,7 @@ export function piped(context: Context, ...args: string[]): Running {
 
 /** A psql at a terminal; its first prompt is not yet read. */
 export function atTerminal(context: Context, ...args: string[]): Running {
+  if (find("python3") === undefined) throw new Skip("python3, which makes the terminal, is not installed");
   const command = [join(folder, "psql", "terminal.py"), "psql", "-X", "-n", ...args, context.target.url];
   return watch(context, start("python3", command, { env: environment(context.target), stdio: "pipe" }));
 }

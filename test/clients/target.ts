@@ -1,0 +1,106 @@
+/** The servers that the clients are checked against, each started for the purpose. */
+
+import { type Certificate, makeCertificate } from "./certificate.ts";
+import { type Gateway, type GatewayOptions, startGateway, tlsUrl } from "./gateway.ts";
+import { findPostgresServer, type PostgresServer, startPostgresServer } from "./postgres-server.ts";
+import type { Report } from "./report.ts";
+
+/** The environment that says what the checks can expect of the server. */
+export interface Target {
+  name: string;
+  url: string;
+  /** The server refuses a wrong password. */
+  password: boolean;
+  /** The server takes TLS without an SSLRequest before it (ALPN `postgresql`, PostgreSQL 17). */
+  directTls: boolean;
+  /** The server is known to answer N to an SSLRequest. */
+  noTls: boolean;
+}
+
+const password = "Pencil-42";
+
+/**
+ * @param stops what ends it, to be called the last one first
+ * @returns the target, or why it cannot be had here
+ */
+export async function startTarget(
+  name: string,
+  report: Report,
+  stops: (() => Promise<unknown>)[],
+): Promise<Target | string> {
+  const plain = { name, password: false, directTls: false, noTls: true };
+  const secure = { name, password: true, noTls: false };
+  const certificate = async (): Promise<Certificate> => {
+    const made = await makeCertificate();
+    stops.push(made.remove);
+    return made;
+  };
+  const gateway = async (options: GatewayOptions): Promise<string> => {
+    const started = await startGateway(options);
+    stops.push(() => endGateway(started, name, report));
+    return started.url;
+  };
+  const postgres = async (bin: string, tls?: Certificate): Promise<PostgresServer> => {
+    const server = await startPostgresServer(bin, password, tls);
+    stops.push(server.stop);
+    return server;
+  };
+  switch (name) {
+    case "embedded":
+      return { ...plain, url: await gateway({}) };
+    case "tls": {
+      const login = { user: "postgres", password, certificate: await certificate() };
+      return { ...secure, url: await gateway({ login }), directTls: true };
+    }
+    case "postgres":
+    case "direct":
+    case "direct-tls": {
+      const bin = await findPostgresServer();
+      if (bin === undefined) return "no PostgreSQL server is installed";
+      if (name === "direct-tls") {
+        const tls = await certificate();
+        const server = await postgres(bin, tls);
+        return {
+          ...secure,
+          url: tlsUrl(server.port, "postgres", password, tls),
+          directTls: false,
+        };
+      }
+      const server = await postgres(bin);
+      const url = `postgresql://postgres@127.0.0.1:${server.port}/postgres`;
+      return { ...plain, url: name === "direct" ? url : await gateway({ database: `postgres=${url}` }) };
+    }
+    default:
+      throw new Error(`no target ${name}`);
+  }
+}
+
+/** A gateway that lived through every client must also end well. */
+async function endGateway(gateway: Gateway, target: string, report: Report): Promise<void> {
+  const ended = await gateway.stop();
+  if (ended === 0) report.ok("gateway", "SIGTERM ends it with exit code 0", target);
+  else
+    report.fail(
+      "gateway",
+      "SIGTERM ends it with exit code 0",
+      target,
+      `ended with ${ended}\n${gateway.output()}`,
+    );
+}
+
+/** The caller's PG* variables (PGHOST, PGSSLMODE, PGOPTIONS ...) would change what the clients do. */
+export function clientEnvironment(target: Target): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("PG"));
+  return {
+    ...Object.fromEntries(inherited),
+    LC_ALL: "C.UTF-8",
+    // The time zone of the client's machine is sent by some drivers (pgjdbc); a fixed one is the same anywhere.
+    TZ: "Europe/Amsterdam",
+    PYTHONDONTWRITEBYTECODE: "1",
+    PYTHONUNBUFFERED: "1",
+    EDGEWIRE_URL: target.url,
+    EDGEWIRE_PASSWORD: target.password ? "1" : "",
+    EDGEWIRE_DIRECT_TLS: target.directTls ? "1" : "",
+    EDGEWIRE_NO_TLS: target.noTls ? "1" : "",
+  };
+}
