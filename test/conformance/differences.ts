@@ -46,6 +46,16 @@ const differences: readonly Difference[] = [
     of: { startup: ["an SSLRequest that is longer than it should be"] },
   },
   {
+    because: "who has said Terminate reads no more answers",
+    variants: both,
+    of: { copy: ["Terminate during COPY"] },
+  },
+  {
+    because: "a type that no message has is refused before anybody asks what it would have interrupted",
+    variants: both,
+    of: { malformed: ["an unknown type during COPY"] },
+  },
+  {
     because: "over PGlite the settings of a startup packet are set, and RESET knows nothing of them",
     variants: both,
     of: { startup: ["RESET goes back to the settings of the startup packet"] },
@@ -83,7 +93,8 @@ const differences: readonly Difference[] = [
         "positions through the extended protocol",
         "an error of Describe, of Bind and of Execute have no position of their own",
       ],
-      values: ["text parameters that the type refuses"],
+      values: ["text parameters that the type refuses", "a parameter that an enum refuses"],
+      malformed: ["an unknown type while messages are skipped to Sync"],
     },
   },
   {
@@ -98,6 +109,32 @@ const differences: readonly Difference[] = [
       ],
       notices: ["notices of statements that skip what is there"],
     },
+  },
+  {
+    because: "which line a COPY has come to is the upstream's knowledge, and not in the session's errors",
+    variants: statement,
+    of: {
+      copy: [
+        "a Query during COPY ends it, and the connection",
+        "a Parse during COPY of the extended protocol ends it, and the connection",
+        "Bind during COPY",
+        "Describe during COPY",
+        "Execute during COPY",
+        "Close during COPY",
+        "FunctionCall during COPY",
+      ],
+      malformed: ["CopyDone and CopyFail with a bad body, in place"],
+    },
+  },
+  {
+    because: "a message is decoded as a whole before anything in it is judged",
+    variants: statement,
+    of: { malformed: ["Bind with lengths and counts that its bytes do not hold"] },
+  },
+  {
+    because: "the size of a type that is not built in is the upstream's knowledge",
+    variants: statement,
+    of: { values: ["rows of a table type, an enum and a domain"] },
   },
   {
     because: "a session keeps no plans: a statement is what the upstream makes of its text each time",
@@ -144,9 +181,25 @@ const differences: readonly Difference[] = [
     of: { statements: ["a name with spaces, quotes, capitals and 63 characters or more"] },
   },
   {
+    because: "the session speaks UTF-8 and writes dates as ISO and strings as the standard has them",
+    variants: settings,
+    of: {
+      settings: [
+        "ParameterStatus of client_encoding",
+        "ParameterStatus of DateStyle",
+        "ParameterStatus of standard_conforming_strings",
+      ],
+    },
+  },
+  {
+    because: "the session has no roles",
+    variants: settings,
+    of: { settings: ["ParameterStatus of is_superuser, by SET ROLE"] },
+  },
+  {
     because: "set_config and current_setting are the upstream's, the settings the session's",
     variants: settings,
-    of: { settings: ["set_config reports too", "current_setting, and one that is missing"] },
+    of: { settings: ["set_config reports too"] },
   },
 ];
 

@@ -122,8 +122,9 @@ class PgliteStatements implements StatementSession {
     await this.#run("commit");
   }
 
+  /** Where PostgreSQL has rolled back by itself, as after PREPARE TRANSACTION, it warns of what the client did not do. */
   async rollback(): Promise<void> {
-    await this.#run("rollback");
+    throwError(await this.#send([{ type: "Query", query: "rollback" }]));
   }
 
   async savepoint({ type, name }: SavepointAction): Promise<void> {

@@ -14,7 +14,6 @@ import {
   untilReady,
 } from "../transcript.ts";
 
-/** RESET SESSION AUTHORIZATION leaves it to nobody: PGlite has no authenticated user. */
 /** PGlite cannot, and so none of the sessions over it can. */
 const overPglite = (reason: string) => ({
   pglite: reason,
@@ -23,6 +22,7 @@ const overPglite = (reason: string) => ({
   settings: reason,
 });
 
+/** RESET SESSION AUTHORIZATION leaves it to nobody: PGlite has no authenticated user. */
 const noAuthorization = "PGlite cannot go back to its first user";
 
 const noTimers = "WebAssembly has no timer signals";
@@ -152,16 +152,16 @@ export const settings: readonly Transcript[] = [
   ]),
   transcript("SET in a transaction that is rolled back", [
     query("begin"),
-    query("set datestyle = 'German'"),
+    query("set intervalstyle = 'iso_8601'"),
     query("rollback"),
-    query("show datestyle"),
+    query("show intervalstyle"),
   ]),
   transcript("SET in a transaction that is committed", [
     query("begin"),
-    query("set datestyle = 'German'"),
+    query("set intervalstyle = 'iso_8601'"),
     query("select 1"),
     query("commit"),
-    query("show datestyle"),
+    query("show intervalstyle"),
   ]),
   transcript("SET behind a savepoint", [
     query("begin; set application_name = 'one'"),

@@ -184,12 +184,13 @@ export const values: readonly Transcript[] = [
       describePortal(),
       execute(),
       sync,
-      run("select $1::mood", "great"),
-      sync,
     ],
     {
       setup: `create type mood as enum ('sad', 'ok'); create domain positive as int check (value > 0);
       create table people (mood mood, positive positive); insert into people values ('ok', 5)`,
     },
   ),
+  transcript("a parameter that an enum refuses", [run("select $1::mood", "great"), sync], {
+    setup: "create type mood as enum ('sad', 'ok')",
+  }),
 ];
