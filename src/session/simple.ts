@@ -47,7 +47,8 @@ async function runSeveral(
       complete(context, tag);
     }
   } catch (error) {
-    await transaction.endImplicit(call, false);
+    // A rollback that fails, too, is the operator's to know; the client is told what went wrong first.
+    await transaction.endImplicit(call, false).catch((later: unknown) => context.error(later));
     throw error;
   }
 }
