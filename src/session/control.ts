@@ -7,8 +7,10 @@ import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { RunningCall } from "./call.ts";
 import type { Client } from "./client.ts";
+import { settingName } from "./parameters.ts";
 import type { Portals, PreparedStatements } from "./prepared.ts";
 import { settle } from "./rows.ts";
+import { listValue } from "./setting-values.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Column, Result, Statement, StatementSession } from "./upstream.ts";
 
@@ -112,7 +114,11 @@ async function runSetting(host: ControlHost, statement: StatementClass, call: Ru
           code: sqlstate.noActiveSqlTransaction,
         });
       }
-      settings.set(statement.name, statement.value?.join(", "), statement.scope);
+      settings.set(
+        statement.name,
+        statement.value && listValue(settingName(statement.name), statement.value),
+        statement.scope,
+      );
       return command("SET");
     case "setSessionCharacteristics": {
       const { isolation, readOnly, deferrable } = statement;
@@ -131,7 +137,7 @@ async function runSetting(host: ControlHost, statement: StatementClass, call: Ru
     case "show":
       return statement.name === "all"
         ? showAll(settings.values)
-        : show(statement.name, settings.show(statement.name));
+        : show(settingName(statement.name), settings.show(statement.name));
     case "discard":
       if (statement.what !== "all") return command(`DISCARD ${statement.what.toUpperCase()}`);
       if (transaction.status !== "I" || transaction.implicit) {
@@ -170,7 +176,7 @@ export function describeControl(
       return { columns: undefined };
     case "show":
       if (upstream.settings === "upstream") return undefined;
-      return { columns: statement.name === "all" ? showAllColumns : [{ name: statement.name }] };
+      return { columns: statement.name === "all" ? showAllColumns : [{ name: settingName(statement.name) }] };
     default:
       return undefined;
   }

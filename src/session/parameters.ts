@@ -5,6 +5,7 @@
  */
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
+import { normalize } from "./setting-values.ts";
 
 /** The version of PostgreSQL whose behaviour the session shows; clients choose their catalog queries by it. */
 export const serverVersion = "18.0";
@@ -44,6 +45,7 @@ const unreported: ReadonlyMap<string, string> = new Map([
   ["lc_time", "C"],
   ["lock_timeout", "0"],
   ["max_identifier_length", "63"],
+  ["role", "none"],
   ["row_security", "on"],
   ["server_version_num", "180000"],
   ["statement_timeout", "0"],
@@ -69,10 +71,16 @@ const canonicalNames: ReadonlyMap<string, string> = new Map(
   [...reported.keys(), ...unreported.keys()].map((name) => [name.toLowerCase(), name]),
 );
 
+/** A setting's name as SHOW and ParameterStatus write it: they are looked up without regard to case. */
+export function settingName(name: string): string {
+  return canonicalNames.get(name.toLowerCase()) ?? name.toLowerCase();
+}
+
 interface Level {
   readonly savepoint: string | undefined;
-  /** All values when the level began; a rollback goes back to them. */
+  /** All values when the level began, and those hidden by SET LOCAL; a rollback goes back to them. */
   readonly values: ReadonlyMap<string, string>;
+  readonly hidden: ReadonlyMap<string, string | undefined>;
 }
 
 export class Parameters {
@@ -81,7 +89,7 @@ export class Parameters {
   readonly #initial: Map<string, string> = new Map([...reported, ...unreported]);
   #values: Map<string, string> = new Map(this.#initial);
   /** Values that SET LOCAL hides until the transaction ends. */
-  readonly #hidden: Map<string, string | undefined> = new Map();
+  #hidden: Map<string, string | undefined> = new Map();
   readonly #levels: Level[] = [];
   /** What the client was told, by name. */
   readonly #told: Map<string, string> = new Map();
@@ -111,7 +119,7 @@ export class Parameters {
   start(startup: ReadonlyMap<string, string>): void {
     for (const [name, value] of startup) {
       this.set(name, value);
-      this.#initial.set(this.#resolve(name), this.show(name));
+      this.#initial.set(settingName(name), this.show(name));
     }
     for (const name of reported.keys()) this.#changed.add(name);
     this.announce();
@@ -134,19 +142,23 @@ export class Parameters {
 
   /** SHOW. */
   show(name: string): string {
-    const value = this.#values.get(this.#resolve(name));
+    const value = this.#values.get(settingName(name));
     if (value === undefined) throw unrecognized(name);
     return value;
   }
 
   /** SET; undefined is DEFAULT. */
   set(name: string, value: string | undefined, scope: "session" | "local" = "session"): void {
-    const key = this.#resolve(name);
+    const key = settingName(name);
     if (!this.#initial.has(key) && !key.includes(".")) throw unrecognized(name);
     if (readOnly.has(key)) {
       throw new PgError(sqlstate.cantChangeRuntimeParam, `parameter "${key}" cannot be changed`);
     }
-    const next = value === undefined ? (this.#initial.get(key) ?? "") : normalize(key, value);
+    const initial = this.#initial.get(key) ?? "";
+    const next = value === undefined ? initial : normalize(key, value);
+    if (key === "session_authorization" && next !== initial) {
+      throw new PgError(sqlstate.featureNotSupported, "roles are not supported by this database");
+    }
     if (scope === "local") {
       // Outside a transaction SET LOCAL has no effect but a WARNING, which the caller sends.
       if (this.#levels.length === 0) return;
@@ -173,7 +185,7 @@ export class Parameters {
   }
 
   begin(savepoint?: string): void {
-    this.#levels.push({ savepoint, values: new Map(this.#values) });
+    this.#levels.push({ savepoint, values: new Map(this.#values), hidden: new Map(this.#hidden) });
   }
 
   /** RELEASE: the innermost level of that name ends, its values stay. */
@@ -188,6 +200,7 @@ export class Parameters {
     const level = this.#levels[at];
     if (!level) return;
     this.#levels.length = at + 1;
+    this.#hidden = new Map(level.hidden);
     this.#restore(level.values);
   }
 
@@ -216,10 +229,6 @@ export class Parameters {
     }
   }
 
-  #resolve(name: string): string {
-    return canonicalNames.get(name.toLowerCase()) ?? name.toLowerCase();
-  }
-
   #change(key: string, value: string): void {
     if (this.#values.get(key) === value) return;
     this.#values.set(key, value);
@@ -234,66 +243,6 @@ const transactionOnly: ReadonlySet<string> = new Set([
   "transaction_isolation",
   "transaction_read_only",
 ]);
-
-const booleans: ReadonlyMap<string, string> = new Map([
-  ["true", "on"],
-  ["yes", "on"],
-  ["1", "on"],
-  ["on", "on"],
-  ["false", "off"],
-  ["no", "off"],
-  ["0", "off"],
-  ["off", "off"],
-]);
-
-/** The value as PostgreSQL stores it, for the settings where a client can see the difference. */
-function normalize(key: string, value: string): string {
-  if (key === "client_encoding") {
-    // pgjdbc sends UTF8, asyncpg 'utf-8' with the quotes, libpq may send unicode.
-    const encoding = value
-      .replaceAll("'", "")
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9]/g, "");
-    if (encoding === "utf8" || encoding === "unicode") return "UTF8";
-    throw new PgError(sqlstate.featureNotSupported, `conversion between ${value} and UTF8 is not supported`, {
-      hint: "Use client_encoding UTF8.",
-    });
-  }
-  if (key === "standard_conforming_strings" || key === "default_transaction_read_only") {
-    const boolean = booleans.get(value.toLowerCase());
-    if (boolean === undefined) {
-      throw new PgError(sqlstate.invalidParameterValue, `parameter "${key}" requires a Boolean value`);
-    }
-    if (key === "standard_conforming_strings" && boolean === "off") {
-      throw new PgError(sqlstate.featureNotSupported, "standard_conforming_strings cannot be turned off");
-    }
-    return boolean;
-  }
-  if (key === "DateStyle") return normalizeDateStyle(value);
-  return value;
-}
-
-function normalizeDateStyle(value: string): string {
-  let style = "ISO";
-  let order = "MDY";
-  for (const word of value.split(",").map((part) => part.trim().toLowerCase())) {
-    if (word === "iso") style = "ISO";
-    else if (word === "mdy" || word === "us" || word.startsWith("noneuro")) order = "MDY";
-    else if (word === "dmy" || word.startsWith("euro")) order = "DMY";
-    else if (word === "ymd") order = "YMD";
-    else if (word === "sql" || word === "postgres" || word === "german") {
-      // Cells come from the upstream in ISO form; pretending another style would be a wrong answer.
-      throw new PgError(sqlstate.featureNotSupported, `DateStyle "${value}" is not supported`, {
-        hint: "Use an ISO DateStyle.",
-      });
-    } else
-      throw new PgError(
-        sqlstate.invalidParameterValue,
-        `invalid value for parameter "DateStyle": "${value}"`,
-      );
-  }
-  return `${style}, ${order}`;
-}
 
 function unrecognized(name: string): PgError {
   return new PgError(sqlstate.undefinedObject, `unrecognized configuration parameter "${name}"`);

@@ -5,6 +5,7 @@
 import { fatal, type PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { SessionLimits } from "./limits.ts";
+import { milliseconds } from "./setting-values.ts";
 import type { TransactionStatus } from "./upstream.ts";
 
 export interface TimerTarget {
@@ -40,11 +41,14 @@ export class Timers {
   busy(): void {
     if (this.#timer !== undefined) this.#disarm();
     if (this.#statementTimeout > 0 && this.#statementTimer === undefined) {
-      this.#statementTimer = setTimeout(() => {
-        // What comes behind a Flush, before the Sync, has a time of its own.
-        this.#statementTimer = undefined;
-        this.#target.cancel();
-      }, this.#statementTimeout);
+      this.#statementTimer = setTimeout(
+        () => {
+          // What comes behind a Flush, before the Sync, has a time of its own.
+          this.#statementTimer = undefined;
+          this.#target.cancel();
+        },
+        Math.min(this.#statementTimeout, maxTime),
+      );
     }
   }
 
@@ -82,9 +86,9 @@ export class Timers {
     this.#statementTimer = undefined;
   }
 
-  #arm(milliseconds: number, expired: () => void): void {
+  #arm(time: number, expired: () => void): void {
     this.#disarm();
-    if (milliseconds > 0) this.#timer = setTimeout(expired, milliseconds);
+    if (time > 0) this.#timer = setTimeout(expired, Math.min(time, maxTime));
   }
 
   #disarm(): void {
@@ -93,21 +97,8 @@ export class Timers {
   }
 }
 
-const units: Readonly<Record<string, number>> = {
-  us: 0.001,
-  ms: 1,
-  s: 1_000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** Milliseconds of a time setting (`5s`, `1 min`, `250`), or undefined where it is none. */
-export function milliseconds(value: string): number | undefined {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(value);
-  if (!match) return undefined;
-  return Math.round(Number(match[1]) * (units[match[2] ?? "ms"] ?? 1));
-}
+/** Timers that are set to more run out at once. */
+const maxTime = 0x7fffffff;
 
 /** The client may shorten the operator's limit, not lengthen it. */
 function effective(limit: number, setting: string | undefined): number {
