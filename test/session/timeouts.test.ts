@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SessionLimits } from "../../src/session/mod.ts";
-import { milliseconds } from "../../src/session/timers.ts";
+import { milliseconds } from "../../src/session/setting-values.ts";
 import { type Scripted, transactional } from "./scripted-upstream.ts";
 import {
   bind,
@@ -217,6 +217,16 @@ describe("an idle client", () => {
     await client.untilClosed();
   });
 
+  test("a time-out of more than 24 days does not run out at once", async () => {
+    const { client } = await limited({ idleTimeout: 30 * 86_400_000, statementTimeout: 30 * 86_400_000 });
+    void client.send(query("wait"));
+    await settled();
+    vi.advanceTimersByTime(86_400_000);
+    await settled();
+    expect(client.take()).toEqual([]);
+    await client.vanish();
+  });
+
   test("no time-out: no timer", async () => {
     const { client } = await limited({});
     await client.query("x");
@@ -239,7 +249,7 @@ describe("the time of a setting", () => {
     ["600us", 1],
     ["", undefined],
     ["5 sec", undefined],
-    ["-1", undefined],
+    ["-1", -1],
     ["abc", undefined],
   ])("%j", (text, time) => {
     expect(milliseconds(text)).toBe(time);

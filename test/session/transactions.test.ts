@@ -113,6 +113,21 @@ describe("an implicit transaction", () => {
   });
 });
 
+test("a rollback of several statements that fails: the client is told of the statement, the operator of both", async () => {
+  const script = transactional({ rollback: () => Promise.reject(new PgError("08006", "lost")) });
+  const errors: string[] = [];
+  const onError = ({ code }: PgError): undefined => {
+    errors.push(code);
+  };
+  const client = await connect({ ...script, onError });
+  expect(await client.query("x; fail")).toEqual([
+    "CommandComplete X",
+    "ErrorResponse ERROR 22012 division by zero",
+    "ReadyForQuery I",
+  ]);
+  expect(errors).toEqual(["08006", "22012"]);
+});
+
 describe("a transaction block", () => {
   const cases: [string, Sent[], string[], string][] = [
     [
