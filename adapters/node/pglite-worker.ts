@@ -108,6 +108,19 @@ function isNew(folder: string): boolean {
   return true;
 }
 
+/**
+ * Whether this thread has the stack that it was meant to have, of which so many calls take some megabytes. Where it has
+ * not (Deno 2.9 gives every worker one), PostgreSQL has to stop sooner.
+ */
+function canRecurse(times: number): boolean {
+  const recurse = (left: number): number => (left === 0 ? 0 : 1 + recurse(left - 1));
+  try {
+    return recurse(times) === times;
+  } catch {
+    return false;
+  }
+}
+
 async function openDatabase(): Promise<PGlite> {
   shareWebAssemblyMemory(hooks);
   const { PGlite } = await import("@electric-sql/pglite");
@@ -122,6 +135,7 @@ async function openDatabase(): Promise<PGlite> {
       ),
       // In memory a file is as near as a buffer.
       ...(dataDir === undefined ? ["-c", "shared_buffers=16MB"] : []),
+      ...(canRecurse(50_000) ? [] : ["-c", "max_stack_depth=100kB"]),
     ],
     initDbStartParams: initdbParameters,
     onStderr: logLine,
@@ -167,6 +181,7 @@ async function serve(): Promise<void> {
   });
   const parameters = loop.start();
   isServing = true;
+  lastLines.length = 0;
   post({ type: "ready", parameters, interrupt });
   loop.run();
   await db.close();
