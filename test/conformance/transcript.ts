@@ -28,6 +28,8 @@ export interface Transcript {
   readonly setup?: string;
   /** Begins with the startup packet, on a new connection. PGlite has none. */
   readonly bare?: boolean;
+  /** Is about bytes that arrive in one piece: not played byte by byte. */
+  readonly together?: boolean;
   /** Ends the connection, which PGlite does not survive: its answer is recorded from a real server. */
   readonly fatal?: boolean;
   /**

@@ -18,6 +18,7 @@ const ssl = encryptionRequest("SSLRequest");
 const gss = encryptionRequest("GSSENCRequest");
 const negotiated = { skip: 1 };
 const fatal = { fatal: true };
+const fatalTogether = { fatal: true, together: true };
 const versions = "before 18 there was no 3.2";
 
 /** A startup packet of a body that no encoder would write. */
@@ -78,6 +79,11 @@ export const startup: readonly Transcript[] = [
   transcript("a value that is refused", [startupPacket({ datestyle: "nosuch" })], fatal),
   transcript("an unknown client_encoding", [startupPacket({ client_encoding: "nosuch" })], fatal),
   transcript("a database that is not there", [startupPacket({ database: "nosuch" })], fatal),
+  transcript(
+    "what follows a startup packet that is refused is not run",
+    [startupPacket({ database: "nosuch" }), query("select 1"), sync],
+    fatal,
+  ),
 
   // Encryption.
   transcript("SSLRequest to a server without TLS", [ssl, negotiated, login, untilReady, query("select 1")]),
@@ -86,9 +92,9 @@ export const startup: readonly Transcript[] = [
   transcript("GSSENCRequest, then SSLRequest", [gss, negotiated, ssl, negotiated, login, untilReady]),
   transcript("SSLRequest twice", [ssl, negotiated, ssl], { ...fatal, differs: { older: versions } }),
   transcript("GSSENCRequest twice", [gss, negotiated, gss], { ...fatal, differs: { older: versions } }),
-  transcript("a startup packet behind SSLRequest", [join([ssl, login])], fatal),
-  transcript("a startup packet behind GSSENCRequest", [join([gss, login])], fatal),
-  transcript("one byte behind SSLRequest", [join([ssl, hex("00")])], fatal),
+  transcript("a startup packet behind SSLRequest", [join([ssl, login])], fatalTogether),
+  transcript("a startup packet behind GSSENCRequest", [join([gss, login])], fatalTogether),
+  transcript("one byte behind SSLRequest", [join([ssl, hex("00")])], fatalTogether),
   transcript("an SSLRequest that is longer than it should be", [
     packet(int32(80877103), hex("00")),
     negotiated,
