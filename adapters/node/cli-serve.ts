@@ -15,6 +15,9 @@ const grace = 10_000;
  */
 const sameSignal = 1_000;
 
+/** Milliseconds between two looks at whether the parent is still there. */
+const orphanInterval = 250;
+
 export async function serveCommand(args: readonly string[]): Promise<number> {
   const config = readConfig(args, process.env);
   const tls = config.tls && loadTls(config.tls);
@@ -28,10 +31,11 @@ export async function serveCommand(args: readonly string[]): Promise<number> {
     await gateway.close();
     throw error;
   }
+  const signalled = untilSignal(tls);
   // What reads the banner may go; the server stays.
   process.stdout.on("error", () => {});
   console.log(banner(config, listener));
-  const signal = await untilSignal(tls);
+  const signal = await signalled;
   const { size } = listener;
   console.log(`edgewire: ${signal}, ending ${size} ${size === 1 ? "session" : "sessions"}`);
   await listener.close(grace);
@@ -140,7 +144,19 @@ function untilSignal(tls: TlsServer | undefined): Promise<string> {
       resolve(signal);
     };
     for (const signal of ["SIGINT", "SIGTERM", ...(tls ? [] : ["SIGHUP"])]) process.on(signal, stop);
+    if (process.env.npm_lifecycle_event !== undefined) untilOrphaned(() => resolve("npm has ended"));
   });
+}
+
+/** npm passes SIGTERM to the shell that it runs scripts in, and most shells end without passing it on. */
+function untilOrphaned(orphaned: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    orphaned();
+  }, orphanInterval);
+  timer.unref();
 }
 
 function loadTls(files: TlsFiles): TlsServer {

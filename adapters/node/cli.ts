@@ -2,10 +2,8 @@
 // The command line: `edgewire serve` and `edgewire query`. Exit codes: 0 done, 1 failed, 2 the command was not
 // understood.
 import { readFileSync } from "node:fs";
-import { ConfigError } from "../../src/gateway/mod.ts";
+import { ConfigError } from "../../src/gateway/config.ts";
 import { help } from "./cli-help.ts";
-import { queryCommand } from "./cli-query.ts";
-import { serveCommand } from "./cli-serve.ts";
 
 async function main([command, ...args]: string[]): Promise<number> {
   if (command === "--version" || command === "-V") {
@@ -23,7 +21,9 @@ async function main([command, ...args]: string[]): Promise<number> {
     console.log(help[command]);
     return 0;
   }
-  return command === "serve" ? serveCommand(args) : queryCommand(args);
+  // Loaded when it is needed: from source that takes half a second.
+  if (command === "query") return (await import("./cli-query.ts")).queryCommand(args);
+  return (await import("./cli-serve.ts")).serveCommand(args);
 }
 
 /** The version in the package.json above this file, in the sources and in the build. */
