@@ -84,8 +84,7 @@ export class Inbox {
   /** Waits until the server has closed the connection, whatever it says before. @throws PgError given to `lose` */
   async closed(): Promise<void> {
     while (!this.#lost) {
-      this.#chunks = [];
-      this.#size = 0;
+      this.#taken();
       await this.#woken();
     }
     if (this.#given) throw this.#lost;
@@ -105,6 +104,10 @@ export class Inbox {
 
   #frame(): void {
     for (const chunk of this.#chunks) this.#framer.push(chunk);
+    this.#taken();
+  }
+
+  #taken(): void {
     this.#chunks = [];
     this.#size = 0;
     this.#drained?.resolve();

@@ -28,6 +28,12 @@ export function splitUrl(text: string): UrlParts {
   const at = authority.indexOf("@");
   const [user, password = ""] = cut(at < 0 ? "" : authority.slice(0, at), ":");
   const { host, port } = splitHost(authority.slice(at + 1));
+  // Not shown: what looks like a host or a port is then the rest of a password.
+  if (host.includes("@") || !/^\d*$/.test(decode(port, "the port"))) {
+    throw invalid(
+      'the connection URL has no valid port: write "/", "@", ":" and "?" in a password as %2F, %40, %3A and %3F',
+    );
+  }
   return {
     user: decode(user),
     password: decode(password, "the password"),
@@ -59,10 +65,11 @@ function splitQuery(query: string): Parameters {
   for (const pair of query.split("&")) {
     const [name, value] = cut(pair, "=");
     if (value === undefined) {
-      throw invalid(`missing key/value separator "=" in the connection URL's parameter "${pair}"`);
+      const shown = pair.includes("@") ? "a parameter" : `the parameter "${pair}"`;
+      throw invalid(`missing key/value separator "=" in ${shown} of the connection URL`);
     }
     if (value.includes("=")) {
-      throw invalid(`extra key/value separator "=" in the connection URL's parameter "${name}"`);
+      throw invalid(`extra key/value separator "=" in the parameter "${name}" of the connection URL`);
     }
     if (name === "") throw invalid("a parameter of the connection URL has no name");
     parameters.set(decode(name), decode(value, name === "password" ? "the password" : undefined));

@@ -89,7 +89,10 @@ describe("channel binding", () => {
   });
 
   test("to another certificate than the server's", async () => {
-    const other = { client: { serverCertificate: selfSigned(algorithms["ecdsa-with-SHA256"]) }, server: tls.server };
+    const other = {
+      client: { serverCertificate: selfSigned(algorithms["ecdsa-with-SHA256"]) },
+      server: tls.server,
+    };
     expect(await login(scram, {}, { tls: other })).toMatch(/^FATAL 28000 SCRAM channel binding check failed/);
   });
 
@@ -97,7 +100,9 @@ describe("channel binding", () => {
     const required = { channelBinding: "require" } as const;
     expect(await login(scram, required)).toBe("FATAL 28000 channel binding required, but TLS is not in use");
     expect(await login(md5, required, { tls })).toMatch(/^FATAL 28000 channel binding required/);
-    expect(await login(trustAuthSource(), required, { tls })).toMatch(/^FATAL 28000 channel binding required/);
+    expect(await login(trustAuthSource(), required, { tls })).toMatch(
+      /^FATAL 28000 channel binding required/,
+    );
   });
 });
 
@@ -120,7 +125,9 @@ describe("require_auth", () => {
     expect(await login(cleartext, { requireAuth: ["scram-sha-256"] })).toBe(
       'FATAL 28000 authentication method requirement "scram-sha-256" failed: server requested a cleartext password',
     );
-    expect(await login(trustAuthSource(), { requireAuth: ["scram-sha-256"] })).toMatch(/did not complete authentication$/);
+    expect(await login(trustAuthSource(), { requireAuth: ["scram-sha-256"] })).toMatch(
+      /did not complete authentication$/,
+    );
   });
 });
 

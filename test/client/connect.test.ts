@@ -80,19 +80,25 @@ describe("the start", () => {
     const notices: ErrorFields[] = [];
     const connecting = connect(server.stream, user, { onNotice: (fields) => notices.push(fields) });
     await server.expect("StartupMessage");
-    const notice = { type: "NoticeResponse", fields: { severity: "WARNING", code: "01000", message: "w" } } as const;
+    const notice = {
+      type: "NoticeResponse",
+      fields: { severity: "WARNING", code: "01000", message: "w" },
+    } as const;
     server.send(notice, ok, notice, key, ready, notice);
     await connecting;
     expect(notices.map(({ message }) => message)).toEqual(["w", "w", "w"]);
   });
 
-  test.each(["user", "database", "replication", "client_encoding"])("%s is no free parameter", async (name) => {
-    const server = new ScriptedServer();
-    expect(await errorOf(connect(server.stream, { ...user, parameters: { [name]: "x" } }))).toBe(
-      `FATAL 22023 "${name}" is not for the startup parameters`,
-    );
-    await server.expectClose();
-  });
+  test.each(["user", "database", "replication", "client_encoding"])(
+    "%s is no free parameter",
+    async (name) => {
+      const server = new ScriptedServer();
+      expect(await errorOf(connect(server.stream, { ...user, parameters: { [name]: "x" } }))).toBe(
+        `FATAL 22023 "${name}" is not for the startup parameters`,
+      );
+      await server.expectClose();
+    },
+  );
 });
 
 describe("protocol versions", () => {
@@ -178,18 +184,21 @@ describe("TLS", () => {
     await connecting;
   });
 
-  test.each(["require", "verify-ca", "verify-full"] as const)("%s does not go on without", async (sslMode) => {
-    const server = new ScriptedServer({ tls });
-    const connecting = connect(server.stream, { user: "u", sslMode });
-    connecting.catch(() => {});
-    await server.expect("SSLRequest");
-    server.sendRaw(0x4e);
-    expect(await errorOf(connecting)).toBe("FATAL 08001 server does not support SSL, but SSL was required");
-    await server.expectClose();
-    expect(await errorOf(connect(new ScriptedServer().stream, { user: "u", sslMode }))).toBe(
-      `FATAL 08001 sslmode "${sslMode}" needs TLS, which this connection cannot do`,
-    );
-  });
+  test.each(["require", "verify-ca", "verify-full"] as const)(
+    "%s does not go on without",
+    async (sslMode) => {
+      const server = new ScriptedServer({ tls });
+      const connecting = connect(server.stream, { user: "u", sslMode });
+      connecting.catch(() => {});
+      await server.expect("SSLRequest");
+      server.sendRaw(0x4e);
+      expect(await errorOf(connecting)).toBe("FATAL 08001 server does not support SSL, but SSL was required");
+      await server.expectClose();
+      expect(await errorOf(connect(new ScriptedServer().stream, { user: "u", sslMode }))).toBe(
+        `FATAL 08001 sslmode "${sslMode}" needs TLS, which this connection cannot do`,
+      );
+    },
+  );
 
   test("the stream is told how much to verify", async () => {
     for (const [sslMode, verification] of [
@@ -247,9 +256,9 @@ describe("TLS", () => {
     expect(await errorOf(connect(server.stream, options))).toBe(
       "FATAL 08001 direct TLS connection was established without the ALPN protocol postgresql",
     );
-    expect(await errorOf(connect(new ScriptedServer({ tls }).stream, { ...options, sslMode: "prefer" }))).toBe(
-      'FATAL 08001 weak sslmode "prefer" may not be used with sslnegotiation=direct',
-    );
+    expect(
+      await errorOf(connect(new ScriptedServer({ tls }).stream, { ...options, sslMode: "prefer" })),
+    ).toBe('FATAL 08001 weak sslmode "prefer" may not be used with sslnegotiation=direct');
   });
 });
 

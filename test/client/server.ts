@@ -1,8 +1,13 @@
 /** edgewire's own server half as the other end of a client's stream: a Session over a duplex in memory. */
 import { trustAuthSource } from "../../src/auth/mod.ts";
 import type { ByteStream } from "../../src/client/mod.ts";
-import { type CancelRegistry, memoryCancelRegistry, Session, type SessionOptions } from "../../src/session/mod.ts";
 import type { StatementSession, Upstream } from "../../src/session/mod.ts";
+import {
+  type CancelRegistry,
+  memoryCancelRegistry,
+  Session,
+  type SessionOptions,
+} from "../../src/session/mod.ts";
 import { type DuplexOptions, duplex } from "./duplex.ts";
 
 export interface TestServer {

@@ -167,7 +167,10 @@ export function clientSuite(start: () => Promise<Target>): void {
 
     test("a parameter of megabytes", async () => {
       const bytes = new Uint8Array(3_000_000).fill(7);
-      const { rows } = await execute(connection, { sql: "SELECT length($1::bytea), md5($1)", parameters: [bytes] });
+      const { rows } = await execute(connection, {
+        sql: "SELECT length($1::bytea), md5($1)",
+        parameters: [bytes],
+      });
       expect(rows[0]?.[0]).toBe("3000000");
     });
 
@@ -194,7 +197,12 @@ export function clientSuite(start: () => Promise<Target>): void {
     });
 
     test("an empty statement", async () => {
-      expect(await execute(connection, { sql: "" })).toEqual({ fields: [], rows: [], tag: "", suspended: false });
+      expect(await execute(connection, { sql: "" })).toEqual({
+        fields: [],
+        rows: [],
+        tag: "",
+        suspended: false,
+      });
     });
   });
 
@@ -219,7 +227,12 @@ export function clientSuite(start: () => Promise<Target>): void {
         query(connection, "nonsense"),
         execute(connection, { sql: "SELECT 4" }),
       ]);
-      expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        "fulfilled",
+        "rejected",
+        "rejected",
+        "fulfilled",
+      ]);
       await works();
     });
 
@@ -273,7 +286,11 @@ export function clientSuite(start: () => Promise<Target>): void {
 
     test("rows in batches", async () => {
       const batches = await collect(rows(connection, series, 3));
-      expect(batches.map((batch) => batch.map(([g]) => g))).toEqual([["1", "2", "3"], ["4", "5", "6"], ["7"]]);
+      expect(batches.map((batch) => batch.map(([g]) => g))).toEqual([
+        ["1", "2", "3"],
+        ["4", "5", "6"],
+        ["7"],
+      ]);
       expect(await collect(rows(connection, { sql: "SELECT 1 WHERE false" }))).toEqual([]);
       expect(await collect(rows(connection, { sql: "SET application_name = 'x'" }))).toEqual([]);
       await works();
@@ -329,8 +346,15 @@ export function clientSuite(start: () => Promise<Target>): void {
       const two = await openPortal(connection, "two", { sql: "SELECT 'x' AS x", resultFormats: [1] });
       expect(two.fields.map(({ name, format }) => [name, format])).toEqual([["x", 1]]);
       expect(await one.fetch(2)).toMatchObject({ rows: [["1"], ["2"]], suspended: true, tag: "" });
-      expect(await two.fetch(2)).toMatchObject({ rows: [[Uint8Array.of(120)]], suspended: false, tag: "SELECT 1" });
-      expect(await one.fetch(0)).toMatchObject({ rows: [["3"], ["4"], ["5"], ["6"], ["7"]], suspended: false });
+      expect(await two.fetch(2)).toMatchObject({
+        rows: [[Uint8Array.of(120)]],
+        suspended: false,
+        tag: "SELECT 1",
+      });
+      expect(await one.fetch(0)).toMatchObject({
+        rows: [["3"], ["4"], ["5"], ["6"], ["7"]],
+        suspended: false,
+      });
       expect(await errorOf(openPortal(connection, "two", series))).toBe(
         'ERROR 42P03 cursor "two" already exists',
       );
@@ -364,7 +388,12 @@ export function clientSuite(start: () => Promise<Target>): void {
     }
 
     test("in: text and bytes, cut anywhere", async () => {
-      const tag = await copyIn(connection, "COPY c FROM STDIN", ["1\tx", "\n2", Buffer.from("\tpäivää\n"), "3\t"]);
+      const tag = await copyIn(connection, "COPY c FROM STDIN", [
+        "1\tx",
+        "\n2",
+        Buffer.from("\tpäivää\n"),
+        "3\t",
+      ]);
       expect(tag).toBe("COPY 3");
       expect(await contents()).toEqual(["3", "6", ""]);
     });
@@ -385,7 +414,9 @@ export function clientSuite(start: () => Promise<Target>): void {
 
     test("in: the server refuses it, or the data", async () => {
       expect(await errorOf(copyIn(connection, "COPY nosuch FROM STDIN", ["1\n"]))).toMatch(/^ERROR 42P01 /);
-      expect(await errorOf(copyIn(connection, "COPY c FROM STDIN", ["1\tx\nx\ty\n"]))).toMatch(/^ERROR 22P02 /);
+      expect(await errorOf(copyIn(connection, "COPY c FROM STDIN", ["1\tx\nx\ty\n"]))).toMatch(
+        /^ERROR 22P02 /,
+      );
       expect(await contents()).toEqual(["0", null, null]);
       await works();
     });
@@ -503,7 +534,9 @@ export function clientSuite(start: () => Promise<Target>): void {
       const other = await another({ onNotice: (fields) => notices.push(fields) });
       await query(other, "DO $$ BEGIN RAISE WARNING 'w' USING DETAIL = 'd', HINT = 'h'; END $$");
       other.close();
-      expect(notices).toMatchObject([{ severity: "WARNING", code: "01000", message: "w", detail: "d", hint: "h" }]);
+      expect(notices).toMatchObject([
+        { severity: "WARNING", code: "01000", message: "w", detail: "d", hint: "h" },
+      ]);
     });
 
     test("settings that change", async () => {
@@ -526,7 +559,11 @@ export function clientSuite(start: () => Promise<Target>): void {
     test("settings of the start", async () => {
       const other = await connect(await target.open(), {
         ...login,
-        parameters: { application_name: "named", options: "-c statement_timeout=7s", TimeZone: "Europe/Paris" },
+        parameters: {
+          application_name: "named",
+          options: "-c statement_timeout=7s",
+          TimeZone: "Europe/Paris",
+        },
       });
       const shown = await pipeline(other, [
         { sql: "SHOW application_name" },
@@ -611,7 +648,10 @@ export function clientSuite(start: () => Promise<Target>): void {
       await query(other, "BEGIN; INSERT INTO rolled_back VALUES (1)");
       other.destroy();
       // TRUNCATE waits for whoever still has the table.
-      await query(connection, "SET lock_timeout = '10s'; BEGIN; TRUNCATE rolled_back; ROLLBACK; RESET lock_timeout");
+      await query(
+        connection,
+        "SET lock_timeout = '10s'; BEGIN; TRUNCATE rolled_back; ROLLBACK; RESET lock_timeout",
+      );
       const [count] = await query(connection, "SELECT count(*) FROM rolled_back; DROP TABLE rolled_back");
       expect(count?.rows).toEqual([["0"]]);
     });

@@ -59,13 +59,19 @@ test("a Unix socket's folder as host", () => {
 });
 
 test("parameters win over the parts before them", () => {
-  expect(
-    parts("postgres://u:p@h:1/d?user=u2&password=p2&host=h2&port=2&dbname=d2"),
-  ).toEqual({ user: "u2", password: "p2", host: "h2", port: 2, database: "d2" });
+  expect(parts("postgres://u:p@h:1/d?user=u2&password=p2&host=h2&port=2&dbname=d2")).toEqual({
+    user: "u2",
+    password: "p2",
+    host: "h2",
+    port: 2,
+    database: "d2",
+  });
 });
 
 test("what libpq does not know is a setting", () => {
-  expect(parts("postgres://u@h?search_path=a,b&statement_timeout=5s&my.own=1&options=-c%20geqo%3Doff")).toEqual({
+  expect(
+    parts("postgres://u@h?search_path=a,b&statement_timeout=5s&my.own=1&options=-c%20geqo%3Doff"),
+  ).toEqual({
     user: "u",
     host: "h",
     port: 5432,
@@ -182,7 +188,10 @@ test.each([
   ["postgres://u@[::1/d", 'no matching "]" after an IPv6 address in the connection URL: "[::1"'],
   ["postgres://u@[]/d", "the IPv6 address in the connection URL is empty"],
   ["postgres://u@[::1]x/d", 'unexpected "x" after the IPv6 address in the connection URL'],
-  ["postgres://u@h/d?sslmode", 'missing key/value separator "=" in the parameter "sslmode" of the connection URL'],
+  [
+    "postgres://u@h/d?sslmode",
+    'missing key/value separator "=" in the parameter "sslmode" of the connection URL',
+  ],
   ["postgres://u@h/d?a=b=c", 'extra key/value separator "=" in the parameter "a" of the connection URL'],
   ["postgres://u@h/d?=c", "a parameter of the connection URL has no name"],
   ["postgres://u@h/d%", 'invalid percent-encoded token in "d%"'],
@@ -190,13 +199,25 @@ test.each([
   ["postgres://u@h/d%zz", 'invalid percent-encoded token in "d%zz"'],
   ["postgres://u@h/d%00", 'forbidden value %00 in "d%00"'],
   ["postgres://u@h/d%ff", '"d%ff" in the connection URL is not UTF-8'],
-  ["postgres://u@h?sslmode=always", 'invalid sslmode value: "always" (one of disable, prefer, require, verify-ca, verify-full)'],
-  ["postgres://u@h?channel_binding=yes", 'invalid channel_binding value: "yes" (one of disable, prefer, require)'],
+  [
+    "postgres://u@h?sslmode=always",
+    'invalid sslmode value: "always" (one of disable, prefer, require, verify-ca, verify-full)',
+  ],
+  [
+    "postgres://u@h?channel_binding=yes",
+    'invalid channel_binding value: "yes" (one of disable, prefer, require)',
+  ],
   ["postgres://u@h?sslnegotiation=x", 'invalid sslnegotiation value: "x" (one of postgres, direct)'],
-  ["postgres://u@h?connect_timeout=soon", 'invalid integer value "soon" for connection option "connect_timeout"'],
+  [
+    "postgres://u@h?connect_timeout=soon",
+    'invalid integer value "soon" for connection option "connect_timeout"',
+  ],
   ["postgres://u@h?max_protocol_version=4", 'invalid max_protocol_version value: "4"'],
   ["postgres://u@h?require_auth=magic", 'invalid require_auth value: "magic"'],
-  ["postgres://u@h?require_auth=md5,!none", 'negative and positive require_auth methods cannot be mixed: "md5,!none"'],
+  [
+    "postgres://u@h?require_auth=md5,!none",
+    'negative and positive require_auth methods cannot be mixed: "md5,!none"',
+  ],
 ])("%s is refused", (url, message) => {
   expect(errorOf(() => parseUrl(url))).toBe(`ERROR 22023 ${message}`);
 });
