@@ -45,7 +45,8 @@ export function printStartup(bytes: Uint8Array): string[] {
   for (; letters.test(letterAt(bytes, at)) && bytes[at + 1] !== 0; at++) lines.push(letterAt(bytes, at));
   const rest = bytes.subarray(at);
   // To clients of protocol 2 PostgreSQL answers in protocol 2: no length, a text.
-  if (rest.length > 1 && rest[1] !== 0) return [...lines, new TextDecoder().decode(rest), closed];
+  if (rest.length > 1 && rest[1] !== 0)
+    return [...lines, JSON.stringify(new TextDecoder().decode(rest)), closed];
   return [...lines, ...printAnswer(rest).flatMap(stableParameter)];
 }
 

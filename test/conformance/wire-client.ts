@@ -5,7 +5,8 @@ import { type BackendFrame, frameAt } from "./answer.ts";
 const patience = 10_000;
 
 export class WireClient {
-  #bytes = new Uint8Array(0);
+  #buffer = new Uint8Array(1024);
+  #length = 0;
   #parsed = 0;
   #closed = false;
   #changed: () => void = () => {};
@@ -17,10 +18,14 @@ export class WireClient {
 
   /** Called by the owner of the stream. */
   received(chunk: Uint8Array): void {
-    const joined = new Uint8Array(this.#bytes.length + chunk.length);
-    joined.set(this.#bytes);
-    joined.set(chunk, this.#bytes.length);
-    this.#bytes = joined;
+    const length = this.#length + chunk.length;
+    if (length > this.#buffer.length) {
+      const grown = new Uint8Array(length * 2);
+      grown.set(this.bytes);
+      this.#buffer = grown;
+    }
+    this.#buffer.set(chunk, this.#length);
+    this.#length = length;
     this.#changed();
   }
 
@@ -36,7 +41,7 @@ export class WireClient {
 
   /** Everything received so far. */
   get bytes(): Uint8Array {
-    return this.#bytes;
+    return this.#buffer.subarray(0, this.#length);
   }
 
   send(bytes: Uint8Array): void | Promise<void> {
@@ -49,14 +54,15 @@ export class WireClient {
 
   /** Takes the bytes received so far for itself: what follows is waited for from here. */
   drop(): void {
-    this.#bytes = this.#bytes.slice(this.#parsed);
+    this.#buffer = this.bytes.slice(this.#parsed);
+    this.#length = this.#buffer.length;
     this.#parsed = 0;
   }
 
   /** Skips `count` bytes that are no message: the answers to SSLRequest and GSSENCRequest. */
   async skip(count: number): Promise<void> {
-    await this.#until(() => this.#closed || this.#bytes.length >= this.#parsed + count, `${count} bytes`);
-    this.#parsed = Math.min(this.#bytes.length, this.#parsed + count);
+    await this.#until(() => this.#closed || this.#length >= this.#parsed + count, `${count} bytes`);
+    this.#parsed = Math.min(this.#length, this.#parsed + count);
   }
 
   /** Waits for a message that comes after the last one that was waited for. False: the connection ended before. */
@@ -64,7 +70,7 @@ export class WireClient {
     let found = false;
     const search = () => {
       while (!found) {
-        const frame = frameAt(this.#bytes, this.#parsed);
+        const frame = frameAt(this.bytes, this.#parsed);
         if (!frame) return this.#closed;
         this.#parsed = frame.end;
         found = matches(frame);
@@ -84,7 +90,7 @@ export class WireClient {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#changed = () => {};
-        reject(new Error(`no ${what} after ${patience} ms; received ${printable(this.#bytes)}`));
+        reject(new Error(`no ${what} after ${patience} ms; received ${printable(this.bytes)}`));
       }, patience);
       this.#changed = () => {
         if (!done()) return;
