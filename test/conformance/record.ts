@@ -1,6 +1,6 @@
 /**
  * Records the answers: PGlite's, a real server's where the connection ends, and those of everybody who may answer
- * otherwise. Needs an installed PostgreSQL server. `node test/conformance/record.ts [topic]…`
+ * otherwise. Needs an installed PostgreSQL server. `npx node test/conformance/record.ts [topic]…`
  */
 import { mkdirSync } from "node:fs";
 import { Answers } from "./answers.ts";
