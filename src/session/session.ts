@@ -59,6 +59,8 @@ export class Session {
   #client: Client | undefined;
   #upstream: UpstreamSession | undefined;
   #running: Promise<void> | undefined;
+  /** Messages are being worked off, and answered, at once. */
+  #pumping = false;
   #ending = false;
   #shutdown = false;
   #finishing = false;
@@ -125,32 +127,34 @@ export class Session {
   }
 
   #finishIfDone(): void {
-    if (!this.#finishing || this.#ending || this.#running || this.#phase.answering) return;
+    if (!this.#finishing || this.#ending || this.#pumping || this.#running || this.#phase.answering) return;
     this.#output.flush();
     this.#end();
   }
 
   /** Handles the messages at hand, until one has to wait. */
   #pump(): void {
+    this.#pumping = true;
+    const pending = this.#handleMessages();
+    this.#pumping = false;
+    if (pending) this.#wait(pending);
+    else this.#finishIfDone();
+  }
+
+  #handleMessages(): void | Promise<void> {
     try {
       while (!this.#ending) {
         const frame = this.#framer.next();
-        if (!frame) break;
+        if (!frame) return this.#phase.drained?.();
         const pending = this.#receive(frame);
-        if (pending) return this.#wait(pending);
+        if (pending) return pending;
       }
-      if (this.#ending) return;
-      const drained = this.#phase.drained?.();
-      if (drained) return this.#wait(drained);
-      this.#finishIfDone();
     } catch (error) {
       const settled = this.#phase.settle?.();
       if (!settled) return this.#fail(error);
-      this.#wait(
-        settled.then(() => {
-          throw error;
-        }),
-      );
+      return settled.then(() => {
+        throw error;
+      });
     }
   }
 
