@@ -267,13 +267,13 @@ describe("FROM STDIN", () => {
     void client.send(query("copy"));
     await client.until("CopyInResponse");
     const chunk = copyData("x".repeat(64 * 1024));
-    let pressure: void | Promise<void>;
-    let sent = 0;
+    let pressure = client.send(chunk);
+    let sent = 1;
     while (!pressure) {
-      pressure = client.send(chunk);
-      sent++;
       await settled();
       expect(sent).toBeLessThan(20);
+      pressure = client.send(chunk);
+      sent++;
     }
     let told = false;
     void pressure.then(() => {
