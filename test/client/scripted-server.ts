@@ -65,13 +65,23 @@ export class ScriptedServer {
     await this.#until(() => this.clientClosed, "close");
   }
 
-  send(...messages: readonly (BackendInput | Uint8Array)[]): void {
+  /** A promise: the client does not read. */
+  send(...messages: readonly (BackendInput | Uint8Array)[]): void | Promise<void> {
     const writer = new Writer();
     for (const message of messages) {
       if (message instanceof Uint8Array) writer.raw(message);
       else encodeBackend(writer, message);
     }
-    this.#server.write(writer.take());
+    return this.#server.write(writer.take());
+  }
+
+  /** Reads no more until the promise settles. */
+  pause(until: Promise<void>): void {
+    const { onData } = this.#server;
+    this.#server.onData = (chunk) => {
+      onData(chunk);
+      return until;
+    };
   }
 
   /** Bytes that are no message. */
