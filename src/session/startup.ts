@@ -81,18 +81,21 @@ export class StartupPhase implements Phase {
     const { transport, output } = this.#host;
     // Inside of direct TLS it is no request for encryption any more.
     if (this.#sslDone || transport.tls) throw unsupportedVersion(80877103);
-    this.#refusePlaintext("SSL");
     this.#sslDone = true;
-    if (!transport.startTls) return output.sendRaw(letter("N"));
+    if (!transport.startTls) {
+      output.sendRaw(letter("N"));
+      return this.#refusePlaintext("SSL");
+    }
+    this.#refusePlaintext("SSL");
     output.sendRaw(letter("S"));
     return transport.startTls().then(() => {});
   }
 
   #gssRequest(): void {
     if (this.#gssDone) throw unsupportedVersion(80877104);
-    this.#refusePlaintext("GSSAPI encryption");
     this.#gssDone = true;
     this.#host.output.sendRaw(letter("N"));
+    this.#refusePlaintext("GSSAPI encryption");
   }
 
   /** Bytes behind the request were sent before any encryption: they may be an attacker's (CVE-2021-23214). */

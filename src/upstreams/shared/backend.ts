@@ -84,8 +84,9 @@ export class SharedBackend {
    * Runs a query of the gateway's own, which must begin with a statement that returns rows; only between two turns, or
    * at the end of one. Messages that come before its RowDescription are the turn's.
    */
-  query(sql: string): Promise<(string | null)[][]> {
-    if (this.#lost) return Promise.reject(this.#lost);
+  async query(sql: string): Promise<(string | null)[][]> {
+    while (this.#own) await this.#own.done.promise.catch(() => {});
+    if (this.#lost) throw this.#lost;
     const writer = new Writer();
     encodeFrontend(writer, { type: "Query", query: sql });
     const own: OwnQuery = { rows: [], error: undefined, started: false, done: Promise.withResolvers() };

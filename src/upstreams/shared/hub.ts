@@ -43,7 +43,9 @@ export class SharedHub {
   #mayPin = false;
   /** Functions may change settings unseen: reset them at each change of turns. */
   #mayHideSettings = false;
-  #looked: Promise<void> | undefined;
+  /** The user that the backend was started as. */
+  #ownUser = "";
+  #opened: Promise<void> | undefined;
   readonly #maxStatements: number;
   /** Channels that the backend listens to. */
   #channels: ReadonlySet<string> = new Set();
@@ -58,6 +60,36 @@ export class SharedHub {
     };
   }
 
+  /** Looks at the backend before the first client has a turn. */
+  open(): Promise<void> {
+    this.#opened ??= this.#look();
+    return this.#opened;
+  }
+
+  async #look(): Promise<void> {
+    const { pins, settings } = await hiddenInFunctions(this.backend);
+    this.#mayPin ||= pins;
+    this.#mayHideSettings ||= settings;
+    // PGlite reports it empty.
+    const [row] = await this.backend.query("SELECT session_user");
+    this.#ownUser = row?.[0] ?? "";
+    this.backend.parameters.set("session_authorization", this.#ownUser);
+  }
+
+  /**
+   * Sets a new client's startup settings, as PostgreSQL does before its first ReadyForQuery: a bad one is FATAL there.
+   * While another client has its turn, nobody is kept waiting for that: it is done when the first turn comes.
+   */
+  async introduce(session: SharedSession): Promise<void> {
+    if (session.state.settings.size === 0 || this.turns.holder) return;
+    await this.turns.acquire(session);
+    try {
+      if (await this.enter(session)) session.introduced();
+    } finally {
+      this.turns.release(session);
+    }
+  }
+
   /**
    * The SQL that makes the backend the client's, if nothing else needs to be done or known for it: it can then be sent
    * together with the client's own messages, and changing turns costs no round trip.
@@ -66,13 +98,14 @@ export class SharedHub {
     const previous = this.owner;
     if (this.backend.lost) return undefined;
     if (previous === next) return "";
-    const { role, prepared, proven } = next.state;
+    const { role, user, prepared, proven } = next.state;
     if (!previous || this.#mayPin || !proven || role !== "none" || prepared.length > 0) return undefined;
+    if (user !== previous.state.user) return undefined;
     if (previous.traces.settings || previous.traces.prepared || previous.state.prepared.length > 0)
       return undefined;
     this.owner = next;
     if (!this.#mayHideSettings && sameSettings(previous.state, next.state)) return discardSequences;
-    return restoreText(next.state, false);
+    return restoreText(next.state, { deallocate: false, user: undefined });
   }
 
   /** Looks at SQL on its way to the backend. */
@@ -89,25 +122,21 @@ export class SharedHub {
     if (this.backend.lost) throw this.backend.lost;
     const previous = this.owner;
     if (previous === next) return true;
-    this.#looked ??= hiddenInFunctions(this.backend).then(({ pins, settings }) => {
-      this.#mayPin ||= pins;
-      this.#mayHideSettings ||= settings;
-    });
-    await this.#looked;
     if (previous) {
       if (this.#mayPin && (await isPinned(this.backend))) {
         this.#pinned = previous;
         this.turns.giveBack(next, previous);
         return false;
       }
-      await capture(this.backend, previous.state, previous.traces);
+      await capture(this.backend, previous.state, previous.traces, this.#ownUser);
     }
     const deallocate = (previous?.state.prepared.length ?? 0) > 0;
     if (previous) previous.traces = noTraces();
     this.owner = undefined;
     const before = new Map(this.backend.parameters);
     try {
-      await restore(this.backend, next.state, deallocate);
+      const user = next.state.user === previous?.state.user ? undefined : (next.state.user ?? this.#ownUser);
+      await restore(this.backend, next.state, { deallocate, user });
     } catch (error) {
       // Settings of the client's startup packet that PostgreSQL refuses: fatal, as they are at startup.
       const { code, message, ...fields } = PgError.from(error).fields;
@@ -161,7 +190,7 @@ export class SharedHub {
         if (this.turns.holder !== session) await this.turns.acquire(session);
         if (this.owner === session) {
           this.owner = undefined;
-          await discard(this.backend);
+          await discard(this.backend, this.#ownUser);
           if (session.state.prepared.length > 0 || session.traces.prepared) {
             await this.backend.query("SELECT 1; DEALLOCATE ALL");
             this.resident.clear();

@@ -12,11 +12,12 @@ import type {
 } from "../../session/upstream.ts";
 import { classify } from "../../sql/classify.ts";
 import { splitStatements } from "../../sql/split.ts";
-import { PgError } from "../../wire/error.ts";
+import { fatal, PgError } from "../../wire/error.ts";
 import type { Frame } from "../../wire/framer.ts";
 import {
   backendCodes,
   constantFrames,
+  decodeBackend,
   decodeFrontend,
   encodeFrontend,
   frontendCodes,
@@ -52,7 +53,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   readonly #hub: SharedHub;
   /** What the client was told of the reported settings. */
   readonly #told: Map<string, string>;
-  #peer!: RelayPeer;
+  #peer: RelayPeer | undefined;
   #inbox: Frame[] = [];
   #turn: "none" | "waiting" | "held" | "ending" = "none";
   #expected: ExpectedAnswers = new ExpectedAnswers();
@@ -62,6 +63,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #copyByExecute = false;
   /** Syncs were sent in the middle of a COPY: whether they are answered depends on when it failed. */
   #uncertain = false;
+  /** The type of a message that came in the middle of a COPY, where it has no place. */
+  #misplaced: number | undefined;
   /** DEALLOCATE or DISCARD ALL ran in this turn. */
   #deallocated = false;
   #channelChanges: ChannelChange[] = [];
@@ -73,6 +76,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #refused = false;
   #settled: (() => void) | undefined;
   #closing: PromiseWithResolvers<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(hub: SharedHub, client: ClientContext, settings: ReadonlyMap<string, string>) {
     this.#hub = hub;
@@ -87,6 +91,11 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       }
     }
     this.parameters = this.#told;
+  }
+
+  /** The backend has the client's settings: what it reports is what the client is to be told. */
+  introduced(): void {
+    for (const [name, value] of this.#hub.backend.parameters) this.#told.set(name, value);
   }
 
   relay(peer: RelayPeer): Relay {
@@ -110,7 +119,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   settle(): void | Promise<void> {
     this.flush();
-    if (this.#turn !== "held" || this.#expected.settled) return;
+    // A COPY that waits for data has no answer to wait for.
+    if (this.#turn !== "held" || this.#expected.settled || this.#copy !== "none") return;
     this.#hub.backend.send(constantFrames.flush.slice());
     return new Promise((resolve) => {
       this.#settled = resolve;
@@ -124,12 +134,19 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   /** The client is gone: what it left open is rolled back before anyone else has a turn. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#closing = Promise.withResolvers();
     this.#inbox = [];
     const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
-    if (this.#turn === "waiting") this.#hub.turns.refuse(this, gone);
-    else if (this.#turn === "held") {
+    if (this.#turn === "waiting") {
+      // If it has just been granted, the change of turns must first come to its end.
+      if (!this.#hub.turns.refuse(this, gone)) await this.#closing.promise;
+    } else if (this.#turn === "held") {
       if (this.#quiet) this.#endTurn();
       else this.#abandon();
       await this.#closing.promise;
@@ -170,15 +187,14 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         return this.#enter(this.#hub.turns.acquire(this));
     } catch (error) {
       this.#turn = "none";
+      if (this.#closing) return this.#closing.resolve();
       this.#hub.turns.release(this);
-      if (this.#closing) return;
-      if (error instanceof PgError && error.severity === "FATAL") return this.#peer.fail(error);
+      if (error instanceof PgError && error.severity === "FATAL") return this.#peer?.fail(error);
       return this.#refuse(PgError.from(error));
     }
     if (this.#closing) {
       this.#turn = "none";
-      this.#hub.turns.release(this);
-      return;
+      return this.#closing.resolve();
     }
     return this.#begin(shortcut ?? "");
   }
@@ -214,7 +230,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       (release) => this.#turnEnded(release),
       (error: unknown) => {
         this.#turnEnded(true);
-        this.#peer.fail(error);
+        this.#peer?.fail(error);
       },
     );
   }
@@ -242,7 +258,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       this.#closing.resolve();
       return;
     }
-    this.#peer.ready("I");
+    this.#peer?.ready("I");
     if (this.#hub.turns.waiting === 0 && this.#inbox.length > 0) {
       this.#turn = "held";
       this.#forward();
@@ -367,13 +383,18 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** A message in the middle of COPY FROM STDIN; PostgreSQL ignores Flush and Sync there. */
   #forwardCopy(frame: Frame, writer: Writer): void {
-    writer.raw(frame.bytes);
-    if (frame.code === frontendCodes.CopyData || frame.code === frontendCodes.Flush) return;
-    if (frame.code === frontendCodes.Sync) {
-      this.#uncertain = true;
-      return;
-    }
-    // CopyDone, CopyFail, or something that ends the copy with an error. A Query may hold another COPY behind this one.
+    const { CopyData, CopyDone, CopyFail, Flush, Sync } = frontendCodes;
+    if (frame.code !== CopyDone && frame.code !== CopyFail) {
+      if (frame.code === CopyData || frame.code === Flush || frame.code === Sync) {
+        writer.raw(frame.bytes);
+        this.#uncertain ||= frame.code === Sync;
+        return;
+      }
+      // PostgreSQL ends such a connection, and a shared session must not end: it gets to know of the failure only.
+      this.#misplaced ??= frame.code;
+      encodeFrontend(writer, { type: "CopyFail", message: "" });
+    } else writer.raw(frame.bytes);
+    // A Query may hold another COPY behind this one.
     this.#copy = this.#copyByExecute ? "none" : "possible";
   }
 
@@ -435,7 +456,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       case backendCodes.ErrorResponse:
         if (this.#copy === "receiving" || this.#copyByExecute) this.#copy = "none";
         this.#expected.failed();
-        break;
+        if (this.#misplaced === undefined) break;
+        this.#loseSynchronization(frame, this.#misplaced);
+        return;
       case backendCodes.CopyInResponse:
         this.#copy = "receiving";
         break;
@@ -486,7 +509,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   lost(error: PgError): void {
     this.#settled?.();
     this.#closing?.resolve();
-    this.#peer.fail(error);
+    this.#peer?.fail(error);
   }
 
   /** Whether the client listens to a channel, the turn at hand included. */
@@ -499,7 +522,26 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     const writer = new Writer();
     writeNotificationResponse(writer, processId, channel, payload);
     this.#sendRun();
-    this.#peer.send(writer.take());
+    this.#peer?.send(writer.take());
+  }
+
+  /** A message that has no place in a COPY: PostgreSQL's error, with the place in the data, and the end. */
+  #loseSynchronization(frame: Frame, code: number): void {
+    const message = decodeBackend(frame.code, frame.body);
+    const where = message.type === "ErrorResponse" ? message.fields.where : undefined;
+    const type = `0x${code.toString(16).toUpperCase().padStart(2, "0")}`;
+    const writer = new Writer();
+    writeErrorResponse(writer, {
+      severity: "ERROR",
+      code: sqlstate.protocolViolation,
+      message: `unexpected message type ${type} during COPY from stdin`,
+      ...(where !== undefined && { where }),
+    });
+    this.#sendRun();
+    this.#peer?.send(writer.take());
+    this.#peer?.fail(
+      fatal(sqlstate.protocolViolation, "terminating connection because protocol synchronization was lost"),
+    );
   }
 
   #tag(frame: Frame): void {
@@ -527,7 +569,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#status === "I") this.#portalTexts.clear();
     if (!shown) return;
     this.#pass(frame.bytes);
-    if (this.#quiet && this.#status !== "I") this.#peer.ready(this.#status);
+    if (this.#quiet && this.#status !== "I") this.#peer?.ready(this.#status);
   }
 
   #pass(bytes: Uint8Array): void {
@@ -538,7 +580,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   #sendRun(): void {
     const frames = this.#run.take();
-    if (frames) this.#pressure = this.#peer.send(frames) ?? this.#pressure;
+    if (frames) this.#pressure = this.#peer?.send(frames) ?? this.#pressure;
   }
 
   // --- refusals ---
@@ -574,8 +616,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       this.#refused = false;
       writer.raw(constantFrames.readyForQueryIdle);
     }
-    if (writer.length > 0) this.#peer.send(writer.take());
-    if (answered) this.#peer.ready("I");
+    if (writer.length > 0) this.#peer?.send(writer.take());
+    if (answered) this.#peer?.ready("I");
     if (error) this.flush();
   }
 
@@ -583,9 +625,11 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   corrected(name: string, value: string): void {
     if (this.#told.get(name) === value) return;
     this.#told.set(name, value);
+    // Before its relay begins, a client is told everything at once.
+    if (!this.#peer) return;
     const writer = new Writer();
     writeParameterStatus(writer, name, value);
-    this.#peer.send(writer.take());
+    this.#peer?.send(writer.take());
   }
 }
 

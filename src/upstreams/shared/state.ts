@@ -10,6 +10,8 @@ export interface SessionState {
   /** Settings that differ from the backend's own, by name. */
   readonly settings: Map<string, string>;
   role: string;
+  /** SET SESSION AUTHORIZATION; undefined: the backend's own user. */
+  user: string | undefined;
   /** Texts of SQL's PREPARE statements. */
   prepared: string[];
   /** The settings were set once, as they are, without an error. */
@@ -25,7 +27,7 @@ export interface Traces {
 }
 
 export function emptyState(settings: ReadonlyMap<string, string> = new Map()): SessionState {
-  return { settings: new Map(settings), role: "none", prepared: [], proven: false };
+  return { settings: new Map(settings), role: "none", user: undefined, prepared: [], proven: false };
 }
 
 export function noTraces(): Traces {
@@ -98,7 +100,12 @@ export async function isPinned(backend: SharedBackend): Promise<boolean> {
 }
 
 /** Reads the state of the session as it is now. */
-export async function capture(backend: SharedBackend, state: SessionState, traces: Traces): Promise<void> {
+export async function capture(
+  backend: SharedBackend,
+  state: SessionState,
+  traces: Traces,
+  ownUser: string,
+): Promise<void> {
   if (traces.settings) {
     const custom = [
       ...traces.customSettings,
@@ -112,12 +119,15 @@ export async function capture(backend: SharedBackend, state: SessionState, trace
       SELECT name, pg_catalog.current_setting(name, true)
         FROM pg_catalog.unnest(ARRAY[${names}]::text[]) AS custom (name)
         WHERE pg_catalog.current_setting(name, true) <> ''
-      UNION ALL SELECT 'role', pg_catalog.current_setting('role')`);
+      UNION ALL SELECT 'role', pg_catalog.current_setting('role')
+      UNION ALL SELECT 'session_authorization', session_user`);
     state.settings.clear();
     // They come from the server itself, but a role may be gone when it is needed again.
     state.proven = true;
     for (const [name, value] of rows) {
       if (name === "role") state.role = value ?? "none";
+      else if (name === "session_authorization")
+        state.user = value === ownUser ? undefined : (value ?? undefined);
       else if (name && value !== null && value !== undefined) state.settings.set(name, value);
     }
   }
@@ -134,7 +144,8 @@ const listSettings = /^(search_path|temp_tablespaces|\w+_preload_libraries|unix_
 
 /** Whether one client's settings are the other's, so that nothing has to be set when turns change. */
 export function sameSettings(left: SessionState, right: SessionState): boolean {
-  if (left.settings.size !== right.settings.size || left.role !== right.role) return false;
+  if (left.settings.size !== right.settings.size || left.role !== right.role || left.user !== right.user)
+    return false;
   for (const [name, value] of left.settings) if (right.settings.get(name) !== value) return false;
   return true;
 }
@@ -142,9 +153,19 @@ export function sameSettings(left: SessionState, right: SessionState): boolean {
 /** What a change of turns always clears: the sequences' last values would be another client's. */
 export const discardSequences = "DISCARD SEQUENCES";
 
+/** What has to be done besides, because of what the last client did. */
+export interface Restoration {
+  /** Statements of SQL's PREPARE are to go. */
+  readonly deallocate: boolean;
+  /** The user to become, if it is another one. */
+  readonly user: string | undefined;
+}
+
 /** The SQL that clears what the last client left, and sets what the next one had. */
-export function restoreText(state: SessionState, deallocate: boolean): string {
+export function restoreText(state: SessionState, { deallocate, user }: Restoration): string {
   const statements = ["RESET ALL", "RESET ROLE", discardSequences];
+  // RESET SESSION AUTHORIZATION does nothing in PGlite.
+  if (user !== undefined) statements.unshift(`SET SESSION AUTHORIZATION ${identifier(user)}`);
   if (deallocate) statements.push("DEALLOCATE ALL");
   for (const [name, value] of state.settings) {
     // SET takes a tenth of the time, but would quote a list as if it were one name.
@@ -161,16 +182,16 @@ export function restoreText(state: SessionState, deallocate: boolean): string {
 export async function restore(
   backend: SharedBackend,
   state: SessionState,
-  deallocate: boolean,
+  restoration: Restoration,
 ): Promise<void> {
-  await backend.query(`SELECT 1; ${restoreText(state, deallocate)}`);
+  await backend.query(`SELECT 1; ${restoreText(state, restoration)}`);
   state.proven = true;
 }
 
 /** What a client that has gone leaves: nothing. */
-export async function discard(backend: SharedBackend): Promise<void> {
+export async function discard(backend: SharedBackend, ownUser: string): Promise<void> {
   await backend.query(
-    "SELECT 1; CLOSE ALL; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; RESET ALL; RESET ROLE",
+    `SELECT 1; SET SESSION AUTHORIZATION ${identifier(ownUser)}; CLOSE ALL; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; RESET ALL; RESET ROLE`,
   );
 }
 

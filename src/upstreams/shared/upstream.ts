@@ -16,9 +16,11 @@ export type { SharedOptions } from "./hub.ts";
 export function sharedUpstream(backend: ProtocolBackend, options: SharedOptions = {}): Upstream {
   const hub = new SharedHub(backend, options);
   return {
-    connect(client) {
+    async connect(client) {
       if (hub.backend.lost) throw hub.backend.lost;
+      await hub.open();
       const session = new SharedSession(hub, client, startupSettings(client.login.parameters));
+      await hub.introduce(session);
       hub.sessions.add(session);
       return session;
     },
