@@ -52,10 +52,15 @@ function fixed(
   };
 }
 
+/** Since PostgreSQL 16 in hexadecimal, octal and binary, too, and with underscores between digits. */
+const integerText = /^\s*([+-]?)(\d+(?:_\d+)*|0x(?:_?[0-9a-f])+|0o(?:_?[0-7])+|0b(?:_?[01])+)\s*$/i;
+
 function integer(type: string, size: number, min: bigint, max: bigint): Codec {
   const parse = (text: string): bigint => {
-    if (!/^\s*[+-]?\d+\s*$/.test(text)) throw badText(type, text);
-    const value = BigInt(text.trim().replace(/^\+/, ""));
+    const [, sign, digits] = integerText.exec(text) ?? [];
+    if (digits === undefined) throw badText(type, text);
+    const magnitude = BigInt(digits.replaceAll("_", ""));
+    const value = sign === "-" ? -magnitude : magnitude;
     if (value < min || value > max) {
       throw new PgError(sqlstate.numericValueOutOfRange, `value "${text}" is out of range for type ${type}`);
     }
@@ -81,11 +86,18 @@ function integer(type: string, size: number, min: bigint, max: bigint): Codec {
 function float(type: string, size: 4 | 8): Codec {
   const parse = (text: string): number => {
     const word = text.trim().toLowerCase();
-    if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(word)) return Number(word);
+    if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(word)) return inRange(word);
     if (word === "nan") return Number.NaN;
     if (/^\+?inf(inity)?$/.test(word)) return Number.POSITIVE_INFINITY;
     if (/^-inf(inity)?$/.test(word)) return Number.NEGATIVE_INFINITY;
     throw badText(type, text);
+  };
+  const inRange = (word: string): number => {
+    const value = size === 4 ? Math.fround(Number(word)) : Number(word);
+    // Too small is out of range as well: a zero has no other digit before its exponent.
+    const lost = value === 0 && /[1-9]/.test(word.replace(/e.*/, ""));
+    if (Number.isFinite(value) && !lost) return value;
+    throw new PgError(sqlstate.numericValueOutOfRange, `"${word}" is out of range for type ${type}`);
   };
   return fixed(
     type,
@@ -100,16 +112,42 @@ function floatText(value: number, single: boolean): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "Infinity" : "-Infinity";
   if (Object.is(value, -0)) return "-0";
-  let text = String(value);
-  for (let digits = 1; single && digits <= 9; digits++) {
-    text = value.toPrecision(digits);
-    if (Math.fround(Number(text)) === value) break;
-  }
   // PostgreSQL turns to an exponent of at least two digits below 1e-4 and from 1e15 (float4: 1e6) on.
-  const [mantissa = "0", exponent = "0"] = Number(text).toExponential().split("e");
+  const shortest = single ? shortestSingle(value) : value;
+  const [mantissa = "0", exponent = "0"] = shortest.toExponential().split("e");
   const power = Number(exponent);
   if (power >= -4 && power < (single ? 6 : 15)) return plain(mantissa, power);
   return `${mantissa}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
+
+/**
+ * The number of the fewest digits that is the same in single precision; of two as close, the even one. As in PostgreSQL,
+ * one that lies midway between two is not taken, though it is read as the even one of them.
+ */
+function shortestSingle(value: number): number {
+  const [lower, upper] = neighbours(value).map((next) => (value + next) / 2);
+  const same = (number: number): boolean =>
+    Math.fround(number) === value && number !== lower && number !== upper;
+  for (let digits = 1; digits < 9; digits++) {
+    const rounded = Number(value.toPrecision(digits));
+    if (!same(rounded)) continue;
+    const [mantissa = "", exponent] = value.toExponential(digits).split("e");
+    const isTie = mantissa.endsWith("5") && Number(`${mantissa}e${exponent}`) === value;
+    const below = Number(`${mantissa.slice(0, -1)}e${exponent}`);
+    return isTie && /[02468]\.?.$/.test(mantissa) && same(below) ? below : rounded;
+  }
+  return Number(value.toPrecision(9));
+}
+
+/** The next numbers of single precision on both sides. */
+function neighbours(value: number): number[] {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value);
+  const bits = view.getUint32(0);
+  return [bits - 1, bits + 1].map((next) => {
+    view.setUint32(0, next);
+    return view.getFloat32(0);
+  });
 }
 
 function plain(mantissa: string, power: number): string {
@@ -126,25 +164,50 @@ const boolCodec: Codec = fixed(
   1,
   (view, text) => {
     const word = text.trim().toLowerCase();
-    if (["t", "true", "y", "yes", "on", "1"].includes(word)) view.setUint8(0, 1);
-    else if (!["f", "false", "n", "no", "off", "0"].includes(word)) throw badText("boolean", text);
+    if (/^(t|tr|tru|true|y|ye|yes|on|1)$/.test(word)) view.setUint8(0, 1);
+    else if (!/^(f|fa|fal|fals|false|n|no|of|off|0)$/.test(word)) throw badText("boolean", text);
   },
   (view) => (view.getUint8(0) === 0 ? "f" : "t"),
 );
 
 const byteaCodec: Codec = {
-  encode(text) {
-    if (!/^\\x([0-9a-f]{2})*$/i.test(text)) throw badText("bytea", text);
-    return fromHex(text.slice(2));
-  },
+  encode: (text) => (text.startsWith("\\x") ? hexBytes(text.slice(2)) : escapedBytes(text)),
   decode: (bytes) => `\\x${toHex(bytes)}`,
 };
 
+/** Pairs of digits, with white space between them. */
+function hexBytes(text: string): Uint8Array {
+  const pairs = (text.match(/[ \n\t\r]+|[\s\S]{1,2}/g) ?? []).filter((pair) => /[^ \n\t\r]/.test(pair));
+  for (const pair of pairs) {
+    const wrong = /[^0-9a-f]/i.exec(pair);
+    if (wrong) {
+      throw new PgError(sqlstate.invalidParameterValue, `invalid hexadecimal digit: "${wrong[0]}"`);
+    }
+    if (pair.length === 1) {
+      throw new PgError(sqlstate.invalidParameterValue, "invalid hexadecimal data: odd number of digits");
+    }
+  }
+  return fromHex(pairs.join(""));
+}
+
+/** The older form: bytes as they are, a backslash doubled, any byte as three octal digits. */
+function escapedBytes(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const [part] of text.matchAll(/\\[0-3][0-7]{2}|\\\\|[^\\]+|\\/g)) {
+    if (part === "\\\\") bytes.push(0x5c);
+    else if (part === "\\")
+      throw new PgError(sqlstate.invalidTextRepresentation, "invalid input syntax for type bytea");
+    else if (part.startsWith("\\")) bytes.push(Number.parseInt(part.slice(1), 8));
+    else for (const byte of encoder.encode(part)) bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
+}
+
 const uuidCodec: Codec = {
   encode(text) {
-    const hex = text.replaceAll(/[{}-]/g, "");
-    if (!/^[0-9a-f]{32}$/i.test(hex)) throw badText("uuid", text);
-    return fromHex(hex);
+    const digits = /^\{(.*)\}$/.exec(text)?.[1] ?? text;
+    if (!/^([0-9a-f]{4}-?){7}[0-9a-f]{4}$/i.test(digits)) throw badText("uuid", text);
+    return fromHex(digits.replaceAll("-", ""));
   },
   decode(bytes) {
     if (bytes.length !== 16) throw badBinary("uuid");
