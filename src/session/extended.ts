@@ -26,7 +26,7 @@ import { checkFormat, checkResultFormats, describeColumns, formatOf, RowCursor, 
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
-import type { Column, Description, Parameter, Result, StatementSession } from "./upstream.ts";
+import type { Column, Description, Parameter, Result, RowsResult, StatementSession } from "./upstream.ts";
 
 type Message<Type extends FrontendMessage["type"]> = Extract<FrontendMessage, { type: Type }>;
 type Describe = NonNullable<StatementSession["describe"]>;
@@ -274,7 +274,8 @@ function start({ context, implicit, call }: Pipeline, portal: Portal): void | Pr
   return after(result, (first) => started(portal, first));
 }
 
-function started(portal: Portal, result: Result): void {
+function started(portal: Portal, given: Result): void {
+  const result = given.type === "rows" ? asDescribed(portal.statement, given) : given;
   if (result.type === "rows") {
     checkResultFormats(portal.resultFormats, result.columns.length);
     for (const format of portal.resultFormats) checkFormat(format);
@@ -285,6 +286,14 @@ function started(portal: Portal, result: Result): void {
       cursor: new RowCursor(result, portal.resultFormats),
     };
   } else portal.state = { type: "started", result };
+}
+
+/** Clients decode by what Describe told them: its types hold even where the upstream, with values at hand, knows better. */
+function asDescribed({ description }: PreparedStatement, result: RowsResult): RowsResult {
+  const told = description?.columns;
+  if (!told) return result;
+  if (told.length === result.columns.length) return { ...result, columns: told };
+  throw new PgError(sqlstate.featureNotSupported, "cached plan must not change result type");
 }
 
 function run(
