@@ -8,7 +8,10 @@ import type { AuthMethod } from "../auth/mod.ts";
 export interface GatewayConfig {
   /** Upstream URLs by the database name that clients connect to; `*` serves every other name. */
   readonly databases: ReadonlyMap<string, string>;
-  /** Verifiers (`SCRAM-SHA-256$…`, `md5…`) or passwords by user; empty: everyone is trusted. */
+  /**
+   * Verifiers (`SCRAM-SHA-256$…`, `md5…`) or passwords by user: nobody else gets in, whatever the method. Empty:
+   * everyone is trusted, or with `cert` who has a certificate of that name.
+   */
   readonly users: ReadonlyMap<string, string>;
   /** How users prove themselves; default: as their verifiers can, SCRAM first. */
   readonly auth?: AuthMethod | undefined;

@@ -18,7 +18,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** @throws ConfigError for a URL whose scheme nobody serves. */
+/** @throws ConfigError for a URL whose scheme nobody serves, and for a method that would let nobody in. */
 export function createGateway(config: GatewayConfig, openers: Openers): Gateway {
   for (const [name, url] of config.databases) openerOf(openers, name, url);
   const opened = new Map<string, Promise<Upstream>>();
@@ -56,22 +56,27 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
     },
     async close() {
       const upstreams = await Promise.allSettled(opened.values());
-      for (const upstream of upstreams) {
-        if (upstream.status === "fulfilled") await upstream.value.close?.();
-      }
+      const closed = await Promise.allSettled(
+        upstreams.map(async (upstream) => {
+          if (upstream.status === "fulfilled") await upstream.value.close?.();
+        }),
+      );
+      // One that does not close must not keep the others open.
+      for (const outcome of closed) if (outcome.status === "rejected") throw outcome.reason;
     },
   };
 }
 
 function authSource({ users, auth }: GatewayConfig): AuthSource {
+  if (users.size > 0) return staticAuthSource(users, auth === undefined ? {} : { method: auth });
+  if (auth === undefined || auth === "trust") return trustAuthSource();
   if (auth === "cert") return { find: () => ({ method: "cert" }) };
-  if (users.size === 0 || auth === "trust") return trustAuthSource();
-  return staticAuthSource(users, auth === undefined ? {} : { method: auth });
+  throw new ConfigError(`the method ${auth} lets nobody in without users: name them, or choose trust`);
 }
 
 function openerOf(openers: Openers, name: string, url: string): OpenUpstream {
   const scheme = url.slice(0, url.indexOf(":")).toLowerCase();
-  const opener = openers[scheme];
+  const opener = Object.hasOwn(openers, scheme) ? openers[scheme] : undefined;
   if (opener) return opener;
   const known = Object.keys(openers)
     .map((known) => `${known}:`)
