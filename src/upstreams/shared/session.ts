@@ -156,12 +156,19 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** Stops what the client left running, so that the backend comes to a ReadyForQuery. */
   #abandon(): void {
-    const writer = new Writer();
     this.#hub.backend.cancel();
+    this.#bringToEnd();
+  }
+
+  /** Ends a COPY and a pipeline that the client left open. Where a COPY may only be starting, its answer comes first. */
+  #bringToEnd(): void {
+    if (this.#copy === "possible") return;
+    const writer = new Writer();
     if (this.#copy === "receiving") {
+      this.#copy = "none";
       encodeFrontend(writer, { type: "CopyFail", message: "the client closed the connection" });
     }
-    if (this.#expected.open || this.#copyByExecute) {
+    if (this.#expected.open) {
       writer.raw(constantFrames.sync);
       this.#expected.endSegment("sync");
     }
@@ -497,6 +504,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#sendRun();
     if (this.#settled && this.#expected.settled) this.#settled();
     if (this.#turn === "held") {
+      if (this.#closing && !this.#quiet) this.#bringToEnd();
       // A COPY has begun, or turned out not to: what waited can go on.
       if (this.#inbox.length > 0 && this.#copy !== "possible") this.#forward();
       this.#settle();
