@@ -196,11 +196,6 @@ const differences: readonly Difference[] = [
     variants: settings,
     of: { settings: ["ParameterStatus of is_superuser, by SET ROLE"] },
   },
-  {
-    because: "set_config and current_setting are the upstream's, the settings the session's",
-    variants: settings,
-    of: { settings: ["set_config reports too"] },
-  },
 ];
 
 /** Why a session's answer may differ; undefined: it may not. */
