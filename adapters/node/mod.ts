@@ -4,4 +4,4 @@ export { type Listener, type ListenOptions, listen } from "./listen.ts";
 export { openPglite, type PgliteBackend, type PgliteOptions } from "./pglite.ts";
 export { openPostgres } from "./postgres.ts";
 export { type ServeOptions, serve } from "./serve.ts";
-export { type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";
+export { type CertificateFiles, type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";

@@ -8,10 +8,10 @@ export interface ServeOptions
   extends Omit<ListenOptions, "tls">,
     Omit<SessionOptions, "upstream" | "auth" | "refuse"> {
   /**
-   * What answers the queries, whichever database the client names: an upstream, which is closed with the server, or just
-   * the `query` function of one that needs no state for each client.
+   * What answers the queries, whichever database the client names: an upstream, which is closed with the server; or, where
+   * nothing needs to be kept for each client, one session for all of them, or just its `query` function.
    */
-  readonly upstream: Upstream | StatementSession["query"];
+  readonly upstream: Upstream | Omit<StatementSession, "close"> | StatementSession["query"];
   /** Who may connect. Default: everyone, so listen on loopback only. */
   readonly auth?: AuthSource | undefined;
   /** A certificate, or one loaded by `tlsServer`, which can be reloaded. */
@@ -30,8 +30,7 @@ export interface ServeOptions
  */
 export async function serve(options: ServeOptions): Promise<Listener> {
   const { upstream, tls, auth = trustAuthSource() } = options;
-  const served: Upstream =
-    typeof upstream === "function" ? { connect: () => ({ query: upstream }) } : upstream;
+  const served = asUpstream(upstream);
   const session: SessionOptions = { ...options, auth, upstream: () => served };
   const listener = await listen(session, { ...options, tls: tls && ("cert" in tls ? tlsServer(tls) : tls) });
   let closing: Promise<void> | undefined;
@@ -45,4 +44,9 @@ export async function serve(options: ServeOptions): Promise<Listener> {
       return closing;
     },
   };
+}
+
+function asUpstream(upstream: ServeOptions["upstream"]): Upstream {
+  if (typeof upstream === "function") return { connect: () => ({ query: upstream }) };
+  return "connect" in upstream ? upstream : { connect: () => upstream };
 }
