@@ -50,7 +50,6 @@ export class SharedBackend {
   /** Who gets the messages of the statement at hand. */
   receiver: TurnReceiver | undefined;
   onNotification: (channel: string, payload: string) => void = () => {};
-  onParameter: (name: string, value: string, own: boolean) => void = () => {};
   onLost: (error: PgError) => void = () => {};
   readonly #backend: ProtocolBackend;
   readonly #framer: Framer = new Framer({ limits: () => 0x7fffffff });
@@ -100,7 +99,7 @@ export class SharedBackend {
     for (let frame = this.#framer.next(); frame; frame = this.#framer.next()) {
       if (frame.code === backendCodes.NotificationResponse) this.#notification(frame);
       else {
-        if (frame.code === backendCodes.ParameterStatus) this.#parameter(frame);
+        if (frame.code === backendCodes.ParameterStatus && !this.#parameter(frame)) continue;
         if (this.#own) this.#receiveOwn(this.#own, frame);
         else this.receiver?.receive(frame);
       }
@@ -144,11 +143,14 @@ export class SharedBackend {
     if (message.type === "NotificationResponse") this.onNotification(message.channel, message.payload);
   }
 
-  #parameter(frame: Frame): void {
+  /** Keeps a reported value; whether it is worth reporting. */
+  #parameter(frame: Frame): boolean {
     const message = decodeBackend(frame.code, frame.body);
-    if (message.type !== "ParameterStatus") return;
+    if (message.type !== "ParameterStatus") return false;
+    // PGlite reports the user of the session as nobody after DISCARD ALL.
+    if (message.name === "session_authorization" && message.value === "") return false;
     this.parameters.set(message.name, message.value);
-    this.onParameter(message.name, message.value, this.#own !== undefined);
+    return true;
   }
 
   #close(cause: Error | undefined): void {

@@ -41,6 +41,16 @@ const mayCopyIn = /\bcopy\b[\s\S]*\bstdin\b/i;
 const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
 const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
 
+/** Messages that PostgreSQL does not answer before Sync or Flush, and how many bytes of them are gathered for it. */
+const gathers: ReadonlySet<number> = new Set([
+  frontendCodes.Parse,
+  frontendCodes.Bind,
+  frontendCodes.Describe,
+  frontendCodes.Execute,
+  frontendCodes.Close,
+]);
+const maxGathered = 256 * 1024;
+
 type CopyState = "none" | "possible" | "receiving";
 
 export class SharedSession implements RelaySession, Relay, TurnReceiver, Listener {
@@ -55,6 +65,10 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   readonly #told: Map<string, string>;
   #peer: RelayPeer | undefined;
   #inbox: Frame[] = [];
+  /** Bytes in the inbox. */
+  #gathered = 0;
+  /** The inbox can go to the backend: it ends with a message that is answered at once. */
+  #complete = false;
   #turn: "none" | "waiting" | "held" | "ending" = "none";
   #expected: ExpectedAnswers = new ExpectedAnswers();
   #status: TransactionStatus = "I";
@@ -67,6 +81,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #misplaced: number | undefined;
   /** DEALLOCATE or DISCARD ALL ran in this turn. */
   #deallocated = false;
+  /** LISTEN and UNLISTEN that were sent, and those of this turn that ran. */
+  #plannedChanges: ChannelChange[] = [];
   #channelChanges: ChannelChange[] = [];
   readonly #portalTexts: Map<string, string> = new Map();
   readonly #statementTexts: Map<string, string> = new Map();
@@ -107,22 +123,27 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   send(frame: Frame): void {
     this.#inbox.push(frame);
+    this.#gathered += frame.bytes.length;
+    if (!gathers.has(frame.code) || this.#gathered > maxGathered) this.#complete = true;
   }
 
   flush(): void | Promise<void> {
+    // PostgreSQL answers a pipeline at Sync or Flush; until then it needs no turn, and keeps nobody waiting.
+    if (!this.#complete) return;
     if (this.#turn === "held") return this.#forward();
     if (this.#turn !== "none") return;
     if (this.#refused) this.#refuse(undefined);
     this.#dropStray();
     if (this.#inbox.length > 0) return this.#takeTurn();
+    this.#complete = false;
   }
 
-  settle(): void | Promise<void> {
-    this.flush();
-    // A COPY that waits for data has no answer to wait for.
-    if (this.#turn !== "held" || this.#expected.settled || this.#copy !== "none") return;
-    this.#hub.backend.send(constantFrames.flush.slice());
-    return new Promise((resolve) => {
+  async settle(): Promise<void> {
+    this.#complete = true;
+    await this.flush();
+    if (this.#turn !== "held" || this.#answered) return;
+    if (this.#copy === "none") this.#hub.backend.send(constantFrames.flush.slice());
+    await new Promise<void>((resolve) => {
       this.#settled = resolve;
     });
   }
@@ -220,6 +241,11 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     return this.#forward(writer);
   }
 
+  /** Everything that was sent is answered, or waits for more: a COPY for its data. */
+  get #answered(): boolean {
+    return this.#expected.settled || this.#copy === "receiving";
+  }
+
   /** Nothing is running, or half sent: only the transaction's state says whether the turn is over. */
   get #quiet(): boolean {
     return this.#expected.outstanding === 0 && !this.#expected.open;
@@ -227,7 +253,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** After ReadyForQuery: keeps the turn in a transaction, else ends it. */
   #settle(): void {
-    if (!this.#quiet || this.#inbox.length > 0) return;
+    if (!this.#quiet || this.#complete) return;
     if (this.#status === "I" || this.#closing) this.#endTurn();
   }
 
@@ -253,6 +279,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#deallocated = false;
     const changes = this.#channelChanges;
     this.#channelChanges = [];
+    this.#plannedChanges = [];
     if (changes.length > 0) await this.#hub.listened(this, changes);
     return this.#closing !== undefined || (await this.#hub.released(this));
   }
@@ -266,7 +293,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       return;
     }
     this.#peer?.ready("I");
-    if (this.#hub.turns.waiting === 0 && this.#inbox.length > 0) {
+    if (this.#hub.turns.waiting === 0 && this.#complete) {
       this.#turn = "held";
       this.#forward();
       return;
@@ -283,6 +310,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     let at = 0;
     while (at < inbox.length && this.#copy !== "possible") this.#forwardOne(inbox[at++] as Frame, writer);
     this.#inbox = at === inbox.length ? [] : inbox.slice(at);
+    this.#gathered = 0;
+    this.#complete = this.#inbox.length > 0;
     return this.#hub.backend.send(writer.take());
   }
 
@@ -421,9 +450,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     try {
       for (const statement of splitStatements(text)) {
         const kind = classify(statement.text);
-        if (kind.type === "listen" || kind.type === "unlisten") this.#channelChanges.push(kind);
+        if (kind.type === "listen" || kind.type === "unlisten") this.#plannedChanges.push(kind);
         if (kind.type === "discard" && kind.what === "all") {
-          this.#channelChanges.push({ type: "unlisten", channel: undefined });
+          this.#plannedChanges.push({ type: "unlisten", channel: undefined });
         }
       }
     } catch {
@@ -502,11 +531,11 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   received(): void | Promise<void> {
     this.#sendRun();
-    if (this.#settled && this.#expected.settled) this.#settled();
+    if (this.#answered) this.#settled?.();
     if (this.#turn === "held") {
       if (this.#closing && !this.#quiet) this.#bringToEnd();
       // A COPY has begun, or turned out not to: what waited can go on.
-      if (this.#inbox.length > 0 && this.#copy !== "possible") this.#forward();
+      if (this.#complete && this.#copy !== "possible") this.#forward();
       this.#settle();
     }
     const pressure = this.#pressure;
@@ -560,6 +589,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       return;
     const tag = tagText(frame.body);
     traceTag(this.traces, tag);
+    if (tag === "LISTEN") this.#changed("listen");
+    else if (tag === "UNLISTEN" || tag === "DISCARD ALL") this.#changed("unlisten");
     if (tag.startsWith("DEALLOCATE") || tag === "DISCARD ALL") this.#deallocated = true;
   }
 
@@ -595,12 +626,13 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** COPY messages between turns are left over from a COPY that failed; Flush has nothing to flush. */
   #dropStray(): void {
-    const stray = (code: number): boolean =>
+    const stray = ({ code, bytes }: Frame): boolean =>
       code === frontendCodes.CopyData ||
       code === frontendCodes.CopyDone ||
       code === frontendCodes.CopyFail ||
-      code === frontendCodes.Flush;
-    const first = this.#inbox.findIndex(({ code }) => !stray(code));
+      // One with a body is malformed, which PostgreSQL does not let pass.
+      (code === frontendCodes.Flush && bytes.length === constantFrames.flush.length);
+    const first = this.#inbox.findIndex((frame) => !stray(frame));
     if (first !== 0) this.#inbox = first < 0 ? [] : this.#inbox.slice(first);
   }
 
@@ -620,6 +652,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       answered = sync >= 0;
       inbox.splice(0, answered ? sync + 1 : inbox.length);
     }
+    this.#complete = inbox.some(({ code }) => !gathers.has(code));
     if (answered) {
       this.#refused = false;
       writer.raw(constantFrames.readyForQueryIdle);
@@ -627,6 +660,15 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (writer.length > 0) this.#peer?.send(writer.take());
     if (answered) this.#peer?.ready("I");
     if (error) this.flush();
+  }
+
+  /** A LISTEN or UNLISTEN ran: the next one of those that were sent; what failed before it is passed over. */
+  #changed(type: ChannelChange["type"]): void {
+    const at = this.#plannedChanges.findIndex((change) => change.type === type);
+    const change = this.#plannedChanges[at];
+    if (!change) return;
+    this.#plannedChanges.splice(0, at + 1);
+    this.#channelChanges.push(change);
   }
 
   /** Tells the client of a setting that turned out different from what its startup was answered. */
