@@ -111,8 +111,9 @@ export class SocketTransport implements Transport {
     const bytes = this.#held;
     if (!bytes) return;
     this.#held = undefined;
-    // So small that it does not matter whether the socket is full now: the next write will tell.
-    if (!this.#socket.destroyed) this.#socket.write(bytes);
+    if (this.#socket.destroyed || this.#socket.write(bytes)) return;
+    // Whoever wrote it does not wait any more, but whoever writes next will.
+    this.#drained ??= Promise.withResolvers();
   };
 
   readonly #receive = (chunk: Buffer): void => {

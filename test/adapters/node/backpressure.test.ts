@@ -1,7 +1,7 @@
 // Back-pressure both ways: a client that does not read holds the upstream back, a slow upstream holds the client back, and
 // neither makes memory grow.
 import type { Socket } from "node:net";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Listener } from "../../../adapters/node/listen.ts";
 import { serve } from "../../../adapters/node/serve.ts";
@@ -160,20 +160,29 @@ test("a client that pipelines queries and does not read is not read from", async
   expect(upstream.counts.rows).toBe(many);
 });
 
-test("an idle client that does not read what is pushed to it is cut off in the end", async () => {
-  const { upstream, client, listener } = await start(false);
-  client.socket.pause();
-  const [context] = upstream.clients;
-  const before = external();
-  const payload = "x".repeat(8_000);
-  for (let at = 0; at < 20_000 && listener.size > 0; at++) {
-    context?.notify("news", payload);
-    if (at % 100 === 0) await setTimeout(0);
-  }
-  expect(external() - before).toBeLessThan(2 * slack);
-  await expect.poll(() => listener.size).toBe(0);
-  await expect.poll(() => upstream.counts.closed).toBe(1);
-});
+/** Notifications of a size, each in a turn of its own or many in one. */
+const pushed: [string, number, number][] = [
+  ["much", 8_000, 100],
+  ["little at a time", 1_000, 1],
+];
+
+test.each(pushed)(
+  "an idle client that does not read what is pushed to it is cut off (%s)",
+  async (_, size, each) => {
+    const { upstream, client, listener } = await start(false);
+    client.socket.pause();
+    const [context] = upstream.clients;
+    const before = external();
+    const payload = "x".repeat(size);
+    for (let at = 0; at * size < 160_000_000 && listener.size > 0; at++) {
+      context?.notify("news", payload);
+      if (at % each === 0) await setImmediate();
+    }
+    expect(external() - before).toBeLessThan(2 * slack);
+    await expect.poll(() => listener.size).toBe(0);
+    await expect.poll(() => upstream.counts.closed).toBe(1);
+  },
+);
 
 test("an idle client that reads gets everything that is pushed to it", async () => {
   const { upstream, client } = await start(false);
