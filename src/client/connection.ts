@@ -63,6 +63,8 @@ export class Connection {
   readonly #framer: Framer;
   readonly #events: Events;
   readonly #writer: Writer = new Writer();
+  /** client_encoding at the start. */
+  readonly #encoding: string | undefined;
   /** Sent, and not yet answered with ReadyForQuery. */
   readonly #pending: Queued[] = [];
   #waiting: Waiting[] = [];
@@ -86,6 +88,7 @@ export class Connection {
     this.protocol = started.protocol;
     this.tls = tls;
     this.#status = started.status;
+    this.#encoding = started.parameters.get("client_encoding");
     stream.onData = (chunk) => this.#receive(chunk);
     stream.onClose = (error) => this.#close(connectionLost(error));
     this.#framer = inbox.finish();
@@ -286,7 +289,7 @@ export class Connection {
         return true;
       case "ParameterStatus":
         this.#parameters.set(message.name, message.value);
-        this.#checkEncoding(message.name, message.value);
+        if (message.name === "client_encoding") this.#checkEncoding(message.value);
         this.#events.onParameter?.(message.name, message.value);
         return true;
       default:
@@ -294,9 +297,9 @@ export class Connection {
     }
   }
 
-  /** Text in another encoding would be garbled in silence. */
-  #checkEncoding(name: string, value: string): void {
-    if (name !== "client_encoding" || /^(utf-?8|unicode)$/i.test(value)) return;
+  /** Text in another encoding than the one that was asked for would be garbled in silence. */
+  #checkEncoding(value: string): void {
+    if (value === this.#encoding || /^(utf-?8|unicode)$/i.test(value)) return;
     throw fatal(
       sqlstate.featureNotSupported,
       `client_encoding was changed to ${value}; only UTF8 is supported`,

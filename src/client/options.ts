@@ -26,7 +26,10 @@ export interface ClientOptions extends TlsOptions {
   readonly password?: string | (() => string | Promise<string>) | undefined;
   /** Default: the user's name. */
   readonly database?: string | undefined;
-  /** Further startup parameters: application_name, options, settings. Text is always UTF-8. */
+  /**
+   * Further startup parameters: application_name, options, settings. With a client_encoding that is not UTF8 the
+   * connection is good for a relay, which leaves text alone; here it would be garbled.
+   */
   readonly parameters?: Readonly<Record<string, string>> | undefined;
   /** Default `prefer`: SCRAM-SHA-256-PLUS where both sides can. */
   readonly channelBinding?: ChannelBinding | undefined;

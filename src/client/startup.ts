@@ -109,7 +109,7 @@ export async function start(
 
 function startupParameters({ user, database, parameters }: ClientOptions): Map<string, string> {
   const all = new Map(Object.entries(parameters ?? {}));
-  for (const name of ["user", "database", "replication", "client_encoding"]) {
+  for (const name of ["user", "database", "replication"]) {
     if (!all.has(name)) continue;
     throw fatal(sqlstate.invalidParameterValue, `"${name}" is not for the startup parameters`);
   }

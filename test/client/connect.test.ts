@@ -89,7 +89,7 @@ describe("the start", () => {
     expect(notices.map(({ message }) => message)).toEqual(["w", "w", "w"]);
   });
 
-  test.each(["user", "database", "replication", "client_encoding"])(
+  test.each(["user", "database", "replication"])(
     "%s is no free parameter",
     async (name) => {
       const server = new ScriptedServer();

@@ -65,6 +65,8 @@ export class Outstanding {
       case backendCodes.ErrorResponse:
         this.#copying = false;
         if (this.#marks[0] === "extended") this.#skip();
+        // A malformed Flush is not answered, but its error is.
+        else if (this.none) this.#skipping = true;
         return;
       case backendCodes.ReadyForQuery:
         return this.#ready();

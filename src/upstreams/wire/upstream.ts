@@ -39,8 +39,8 @@ function startupSettings(
   ownOptions: string | undefined,
 ): Record<string, string> {
   const settings = new Map(parameters);
-  // Who, where and how is the upstream's to say; the session has refused every encoding but UTF8.
-  for (const name of ["user", "database", "replication", "client_encoding"]) settings.delete(name);
+  // Who, where and how is the upstream's to say.
+  for (const name of ["user", "database", "replication"]) settings.delete(name);
   const options = settings.get("options");
   if (options !== undefined && ownOptions !== undefined) settings.set("options", `${ownOptions} ${options}`);
   return Object.fromEntries(settings);

@@ -43,6 +43,10 @@ describe("without COPY", () => {
     expect(play("P B >E Q S >Z")).toBe("- - - -? -? .?");
   });
 
+  test("a Flush that is malformed: what follows is skipped", () => {
+    expect(play("H >E Q S >Z Q >Z")).toBe(". . . - . - .");
+  });
+
   test("ReadyForQuery that nobody asked for", () => {
     expect(play(">Z Q >Z")).toBe(".? -? .?");
   });
