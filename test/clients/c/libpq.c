@@ -881,6 +881,27 @@ static void isolation(void)
     EQUAL(VALUE(two, "execute same"), "two"); /* SQL sees statements of the protocol */
 }
 
+/* What a client is told while it connects is its own too, also while another one's settings are in force. */
+static void isolated_startup(void)
+{
+    PGconn *one = connected(try_connect("options", "-c timezone=Asia/Tokyo -c default_transaction_read_only=on", NULL));
+    RUN(one, "set application_name = 'of the first'");
+    PGconn *two = connect_to();
+    const char *names[] = {"TimeZone", "default_transaction_read_only", "application_name"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char query[100];
+        snprintf(query, sizeof query, "show %s", names[i]);
+        EQUAL(PQparameterStatus(two, names[i]), VALUE(two, query));
+    }
+    EQUAL(PQparameterStatus(two, "default_transaction_read_only"), "off");
+    EQUAL(PQparameterStatus(one, "TimeZone"), "Asia/Tokyo");
+    EQUAL(VALUE(one, "show timezone"), "Asia/Tokyo");
+    PGconn *refused = try_connect("options", "-c no_such_parameter=1", NULL);
+    TRUE(PQstatus(refused) == CONNECTION_BAD, "connected with an unknown parameter");
+    TRUE(strstr(PQerrorMessage(refused), "FATAL:  unrecognized configuration parameter \"no_such_parameter\""), "%s",
+         PQerrorMessage(refused));
+}
+
 static void temporary_table(void)
 {
     PGconn *one = connect_to();
@@ -982,6 +1003,7 @@ int main(void)
     check("notices and warnings", notices);
     check("ParameterStatus, complete and following SET", parameter_status);
     check("two connections do not share settings or statements", isolation);
+    check("parameters of the startup packet, and only of one's own", isolated_startup);
     check("a temporary table is gone with its connection", temporary_table);
     check("the messages of a query, traced", trace);
     check("8 concurrent connections", concurrent);
