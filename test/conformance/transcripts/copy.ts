@@ -417,10 +417,14 @@ export const copy: readonly Transcript[] = [
   }).map(([name, wrong]) =>
     transcript(`${name} during COPY`, [query("copy t from stdin"), wrong, sync], { ...setup, fatal: true }),
   ),
-  transcript("Terminate during COPY", [query("copy t from stdin"), copyData("1\tone\n"), terminate], {
-    ...setup,
-    fatal: true,
-  }),
+  transcript(
+    "Terminate during COPY",
+    [query("copy t from stdin"), untilCopyIn, copyData("1\tone\n"), terminate],
+    {
+      ...setup,
+      fatal: true,
+    },
+  ),
   transcript("CopyData, CopyDone and CopyFail out of place are ignored", [
     copyData("1\tone\n"),
     copyDone,
