@@ -6,11 +6,10 @@
 //   => set statement_timeout = '2s';
 //   => count;
 //
-// In a project of your own: import { serve } from "edgewire/node";
+// In a project of your own: from "edgewire" and "edgewire/node".
 import { setTimeout } from "node:timers/promises";
 import { serve } from "../adapters/node/mod.ts";
-import { type Call, PgError, type Result, type Row, type Statement, sqlstate } from "../src/mod.ts";
-import { oid } from "../src/types/mod.ts";
+import { type Call, oid, PgError, type Result, type Row, type Statement, sqlstate } from "../src/mod.ts";
 
 /** Batches of rows. A client that reads slowly slows this down, and one that has seen enough ends it. */
 async function* count(): AsyncGenerator<Row[]> {

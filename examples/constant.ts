@@ -2,9 +2,9 @@
 //
 //   node examples/constant.ts
 //
-// In a project of your own: import { serve } from "edgewire/node";
+// In a project of your own: from "edgewire" and "edgewire/node".
 import { serve } from "../adapters/node/mod.ts";
-import { oid } from "../src/types/mod.ts";
+import { oid } from "../src/mod.ts";
 
 const columns = [{ name: "answer", typeOid: oid.int4 }];
 

@@ -4,12 +4,14 @@
 //   => create table fruit (name text, price real);
 //   => insert into fruit values ('apple', 1.5) returning *;
 //
-// In a project of your own: from "edgewire", "edgewire/node" and "edgewire/types".
+// In a project of your own: from "edgewire" and "edgewire/node".
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { serve } from "../adapters/node/mod.ts";
 import {
   type Cell,
   type Column,
+  commandTag,
+  oid,
   type Parameter,
   PgError,
   type Result,
@@ -18,7 +20,6 @@ import {
   type StatementText,
   sqlstate,
 } from "../src/mod.ts";
-import { oid } from "../src/types/mod.ts";
 
 /** One database for all connections, as long as one of them is open. */
 const location = "file:edgewire?mode=memory&cache=shared";
@@ -56,10 +57,9 @@ function run(database: DatabaseSync, { sql, parameters, parameterTypes }: Statem
   const named = Object.fromEntries(
     parameters.map((value, at) => [`$${at + 1}`, input(value, parameterTypes[at])]),
   );
-  const verb = /^\s*(\w*)/.exec(sql)?.[1]?.toUpperCase() ?? "";
   if (statement.columns().length === 0) {
     const { changes } = statement.run(named);
-    return { type: "command", tag: tag(verb, changes) };
+    return { type: "command", tag: commandTag(sql, changes) };
   }
   // With setReturnArrays rows are arrays, which the types of Node do not know.
   const rows = statement.all(named) as unknown as SQLOutputValue[][];
@@ -68,7 +68,8 @@ function run(database: DatabaseSync, { sql, parameters, parameterTypes }: Statem
     type: "rows",
     columns,
     rows: rows.map((row) => row.map((value, at) => output(value, columns[at]?.typeOid))),
-    tag: verb === "INSERT" ? "INSERT 0" : ["UPDATE", "DELETE"].includes(verb) ? verb : "SELECT",
+    // Of INSERT … RETURNING and the like; the number of rows comes behind it.
+    tag: commandTag(sql).replace(/ 0$/, ""),
   };
 }
 
@@ -117,12 +118,6 @@ function output(value: SQLOutputValue, type: number | undefined): Cell {
   if (value === null) return null;
   if (type === oid.bool) return value ? "t" : "f";
   return String(value);
-}
-
-/** `INSERT 0 1`, `DELETE 3`, `CREATE TABLE`. */
-function tag(verb: string, changes: number | bigint): string {
-  if (verb === "INSERT" || verb === "REPLACE") return `INSERT 0 ${changes}`;
-  return verb === "UPDATE" || verb === "DELETE" ? `${verb} ${changes}` : verb;
 }
 
 /** SQLite's errors by their codes (https://sqlite.org/rescode.html), as those of PostgreSQL that clients know. */

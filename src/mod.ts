@@ -6,5 +6,7 @@
 export * from "./auth/mod.ts";
 export * from "./client/mod.ts";
 export * from "./session/mod.ts";
+export { commandTag } from "./sql/mod.ts";
+export { oid } from "./types/mod.ts";
 export * from "./upstreams/mod.ts";
 export { fatal, PgError, sqlstate } from "./wire/mod.ts";
