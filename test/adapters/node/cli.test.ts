@@ -4,11 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import pg from "pg";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { serve as runServer } from "../../../adapters/node/serve.ts";
 import { certificateFolder, makeCertificate } from "./certificates.ts";
 import { CliProcess } from "./cli-process.ts";
+import { countingUpstream } from "./counting-upstream.ts";
 import { RawClient } from "./raw-client.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "edgewire-cli-"));
@@ -128,6 +131,26 @@ function servedName(port: number): Promise<unknown> {
     socket.once("error", reject);
   });
 }
+
+test("puts itself before a server, and does not wait after a second signal", async () => {
+  const upstream = countingUpstream();
+  const behind = await runServer({ upstream });
+  const child = serve("--database", `app=postgres://me@127.0.0.1:${behind.port}/any?sslmode=disable`);
+  const client = new pg.Client({ host: "127.0.0.1", port: await child.port(), user: "me", database: "app" });
+  client.on("error", () => {});
+  await client.connect();
+  expect((await client.query("select 1")).rows).toEqual([{ sql: "select 1" }]);
+  client.query("wait").catch(() => {});
+  await expect.poll(() => upstream.counts.running).toBe(1);
+  child.signal("SIGTERM");
+  await child.output(/SIGTERM, ending 1 session\n/);
+  // Within a second it would be the same signal, as Ctrl-C under npm brings it twice.
+  child.signal("SIGTERM");
+  await setTimeout(1_100);
+  child.signal("SIGTERM");
+  expect((await child.finished()).code).toBe(143);
+  await behind.close(0);
+});
 
 test("serves PGlite: SCRAM, --trace, and SIGTERM that lets statements finish", {
   timeout: 90_000,
