@@ -84,13 +84,14 @@ export class CopyInput implements AsyncIterable<Uint8Array> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for (;;) {
-      if (this.#failure) throw this.#failure;
+      // What came before a CopyFail is given before it.
       const chunk = this.#chunks.shift();
       if (chunk) {
         this.#size -= chunk.length;
         if (this.#size <= highWater) this.#wakeWriter?.();
         yield chunk;
-      } else if (this.#ended) return;
+      } else if (this.#failure) throw this.#failure;
+      else if (this.#ended) return;
       else
         await new Promise<void>((resolve) => {
           this.#wakeReader = resolve;

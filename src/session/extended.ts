@@ -119,7 +119,6 @@ function bind(context: StatementContext, message: Message<"Bind">, call: Running
     );
   }
   refuseInFailedBlock(transaction.status, statement.kind);
-  for (const format of formats) checkFormat(format);
   const types = formats.includes(1) ? parameterTypes(context, statement, call) : statement.parameterTypes;
   return after(types, (known) => addPortal(context, message, statement, known));
 }
@@ -133,8 +132,11 @@ function addPortal(
   const { portals, transaction, output } = context;
   const parameters = message.parameters.map((value, at): Parameter => {
     if (value === null || typeof value === "string") return value;
-    if (formatOf(message.parameterFormats, at) === 0) return textParameter(value);
-    return binaryParameter(types[at] ?? 0, value, at);
+    const format = formatOf(message.parameterFormats, at);
+    return inParameter(message.portal, at, () => {
+      checkFormat(format);
+      return format === 0 ? textParameter(value) : binaryParameter(types[at] ?? 0, value, at);
+    });
   });
   portals.add({
     name: message.portal,
@@ -146,6 +148,16 @@ function addPortal(
     state: { type: "bound" },
   });
   output.writer.raw(constantFrames.bindComplete);
+}
+
+/** The errors of a parameter have its number in their context. */
+function inParameter(portal: string, at: number, work: () => Parameter): Parameter {
+  return guard(work, (cause) => {
+    if (!(cause instanceof PgError)) throw cause;
+    const { code, message, ...fields } = cause.fields;
+    const where = `${portal === "" ? "unnamed portal" : `portal "${portal}"`} parameter $${at + 1}`;
+    throw new PgError(code, message, { ...fields, where });
+  }) as Parameter;
 }
 
 /** Text as it was sent; a NUL, which no text of PostgreSQL can hold, is refused as bytes that are not UTF-8 are. */

@@ -253,7 +253,8 @@ export class Session {
     }
     settings.initialize("session_authorization", login.user);
     for (const [name, value] of served.parameters ?? []) settings.initialize(name, value);
-    settings.start(startupSettings(login.parameters));
+    // An upstream with settings of its own has taken them from the login.
+    settings.start(served.settings === "upstream" ? new Map() : startupSettings(login.parameters));
   }
 
   /** A ReadyForQuery is on its way: the client may now be idle. */

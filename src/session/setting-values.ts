@@ -9,12 +9,18 @@ import { sqlstate } from "../wire/sqlstate.ts";
 /** @throws PgError 22023 for a value that PostgreSQL refuses, 0A000 for one that would have no effect here */
 export function normalize(key: string, value: string): string {
   switch (key) {
+    case "application_name":
+      return cleanAscii(value);
     case "client_encoding":
       return clientEncoding(value);
     case "DateStyle":
       return dateStyle(value);
+    case "IntervalStyle":
+      return oneOf(key, value, intervalStyles);
+    case "TimeZone":
+      return timeZone(value);
     case "default_transaction_isolation":
-      return isolationLevel(key, value);
+      return oneOf(key, value, isolationLevels);
     case "idle_in_transaction_session_timeout":
     case "idle_session_timeout":
     case "lock_timeout":
@@ -70,17 +76,38 @@ function dateStyle(value: string): string {
     else if (word === "sql" || word === "postgres" || word === "german") {
       // Cells come from the upstream in ISO form; pretending another style would be a wrong answer.
       throw unsupported(`DateStyle "${value}" is not supported`, "Use an ISO DateStyle.");
-    } else throw invalid("DateStyle", value);
+    } else throw invalid("DateStyle", value, { detail: `Unrecognized key word: "${word}".` });
   }
   return `${style}, ${order}`;
 }
 
+/** The server's pg_clean_ascii: what is not printable ASCII is spelled out byte by byte. */
+function cleanAscii(value: string): string {
+  if (/^[ -~]*$/.test(value)) return value;
+  const spelled = (byte: number): string =>
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
+  return Array.from(new TextEncoder().encode(value), spelled).join("");
+}
+
+const intervalStyles = ["postgres", "postgres_verbose", "sql_standard", "iso_8601"];
 const isolationLevels = ["serializable", "repeatable read", "read committed", "read uncommitted"];
 
-function isolationLevel(key: string, value: string): string {
-  const level = value.toLowerCase();
-  if (isolationLevels.includes(level)) return level;
-  throw invalid(key, value, `Available values: ${isolationLevels.join(", ")}.`);
+function oneOf(key: string, value: string, values: readonly string[]): string {
+  const word = value.toLowerCase();
+  if (values.includes(word)) return word;
+  throw invalid(key, value, { hint: `Available values: ${values.join(", ")}.` });
+}
+
+/** Names of the time zone database, as the runtime knows them, and offsets, whose rules PostgreSQL has of its own. */
+function timeZone(value: string): string {
+  if (/^[A-Za-z]/.test(value) && value.includes("/")) {
+    try {
+      return new Intl.DateTimeFormat("en", { timeZone: value }).resolvedOptions().timeZone && value;
+    } catch {
+      throw invalid("TimeZone", value);
+    }
+  }
+  return value;
 }
 
 /** PostgreSQL takes any beginning of these words that is one word's only. */
@@ -112,7 +139,7 @@ function duration(key: string, value: string): string {
   const time = milliseconds(value);
   if (time === undefined) {
     const hint = 'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".';
-    throw invalid(key, value, /^\s*-?\d/.test(value) ? hint : undefined);
+    throw invalid(key, value, /^\s*-?\d/.test(value) ? { hint } : {});
   }
   if (time < 0 || time > maxDuration) {
     throw new PgError(
@@ -125,9 +152,12 @@ function duration(key: string, value: string): string {
   return `${time / length}${unit}`;
 }
 
-function invalid(key: string, value: string, hint?: string): PgError {
-  const message = `invalid value for parameter "${key}": "${value}"`;
-  return new PgError(sqlstate.invalidParameterValue, message, hint === undefined ? {} : { hint });
+function invalid(key: string, value: string, fields: { detail?: string; hint?: string } = {}): PgError {
+  return new PgError(
+    sqlstate.invalidParameterValue,
+    `invalid value for parameter "${key}": "${value}"`,
+    fields,
+  );
 }
 
 function unsupported(message: string, hint?: string): PgError {

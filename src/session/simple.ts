@@ -36,6 +36,8 @@ async function runSeveral(
 ): Promise<void> {
   const { transaction } = context;
   const last = statements.at(-1);
+  // In the middle of a pipeline it joins the pipeline's transaction, which ends at Sync.
+  const joins = transaction.implicit;
   try {
     for (const statement of statements) {
       refuseInFailedBlock(transaction.status, statement.kind);
@@ -43,7 +45,7 @@ async function runSeveral(
       if (statement.kind.type !== "begin") await transaction.beginImplicit(call);
       const tag = await runOne(context, query, statement, call);
       // The last statement is complete when the transaction around it is: a deferred constraint may still fail.
-      if (statement === last) await transaction.endImplicit(call, true);
+      if (statement === last && !joins) await transaction.endImplicit(call, true);
       complete(context, tag);
     }
   } catch (error) {

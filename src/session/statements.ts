@@ -292,8 +292,10 @@ export class StatementPhase implements Phase {
     const { transaction, client, output } = this.#context;
     if (transaction.status === "I") client.deliver();
     client.settings.announce();
-    writeReadyForQuery(output.writer, transaction.status);
-    this.#context.ready(transaction.status, client.parameters);
+    // After a Query in the middle of a pipeline, whose transaction goes on.
+    const status = transaction.implicit ? "T" : transaction.status;
+    writeReadyForQuery(output.writer, status);
+    this.#context.ready(status, client.parameters);
     return output.flush();
   }
 }
