@@ -196,6 +196,22 @@ const differences: readonly Difference[] = [
     variants: settings,
     of: { settings: ["ParameterStatus of is_superuser, by SET ROLE"] },
   },
+  {
+    because: "the session knows UTF-8 and no other encoding, keeps memory settings as they are written, and offsets too",
+    variants: settings,
+    of: { settings: ["values that are refused", "SET in other writings"] },
+  },
+  {
+    because:
+      "an upstream that leaves its settings to the session has nothing else that DISCARD ALL could discard; this one has",
+    variants: settings,
+    of: { settings: ["DISCARD ALL drops temporary tables, cursors and channels"] },
+  },
+  {
+    because: "a Bind that is cut short is refused before it is known which parameter is missing",
+    variants: statement,
+    of: { malformed: ["Bind cut short"] },
+  },
 ];
 
 /** Why a session's answer may differ; undefined: it may not. */
