@@ -89,16 +89,13 @@ describe("the start", () => {
     expect(notices.map(({ message }) => message)).toEqual(["w", "w", "w"]);
   });
 
-  test.each(["user", "database", "replication"])(
-    "%s is no free parameter",
-    async (name) => {
-      const server = new ScriptedServer();
-      expect(await errorOf(connect(server.stream, { ...user, parameters: { [name]: "x" } }))).toBe(
-        `FATAL 22023 "${name}" is not for the startup parameters`,
-      );
-      await server.expectClose();
-    },
-  );
+  test.each(["user", "database", "replication"])("%s is no free parameter", async (name) => {
+    const server = new ScriptedServer();
+    expect(await errorOf(connect(server.stream, { ...user, parameters: { [name]: "x" } }))).toBe(
+      `FATAL 22023 "${name}" is not for the startup parameters`,
+    );
+    await server.expectClose();
+  });
 });
 
 describe("protocol versions", () => {
