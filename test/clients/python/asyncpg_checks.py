@@ -437,7 +437,7 @@ async def _():
         before = await two.fetchval("show work_mem")
         await one.execute("set work_mem = '7MB'")
         equal(await two.fetchval("show work_mem"), before)
-        # Both name their first statement __asyncpg_stmt_1__.
+        # prepare() ends with Flush: until a first use sends Sync, each of the two is in the middle of a request.
         first = await one.prepare("select $1::int * 2")
         second = await two.prepare("select $1::text || '!'")
         for number in range(3):
