@@ -14,10 +14,10 @@ import {
   type TransactionStatus,
 } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import { Writer } from "../wire/writer.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import { connectionLost, type Inbox } from "./inbox.ts";
 import type { Request, RequestOptions, Send } from "./request.ts";
+import { type Queued, RequestQueue } from "./request-queue.ts";
 import type { Started } from "./startup.ts";
 
 /** What arrives without having been asked for. What a callback throws ends the connection. */
@@ -38,17 +38,6 @@ export interface FrameReceiver {
   lost(error: PgError): void;
 }
 
-interface Queued extends RequestOptions {
-  readonly request: Request;
-}
-
-interface Waiting extends Queued {
-  readonly send: Send;
-}
-
-/** Bytes that are collected before they are sent while more requests wait. */
-const highWater = 64 * 1024;
-
 export class Connection {
   /** Settings that the server reports, as they are now. */
   readonly parameters: ReadonlyMap<string, string>;
@@ -62,24 +51,18 @@ export class Connection {
   readonly #stream: ByteStream;
   readonly #framer: Framer;
   readonly #events: Events;
-  readonly #writer: Writer = new Writer();
+  readonly #queue: RequestQueue;
   /** client_encoding at the start. */
   readonly #encoding: string | undefined;
-  /** Sent, and not yet answered with ReadyForQuery. */
-  readonly #pending: Queued[] = [];
-  #waiting: Waiting[] = [];
   #receiver: FrameReceiver | undefined;
-  #scheduled = false;
-  #exclusive = false;
   #status: TransactionStatus;
-  /** The stream is full: settles when it has drained. */
-  #full: Promise<void> | undefined;
   /** An answer's back-pressure: settles when what has arrived since is dispatched. */
   #dispatching: Promise<void> | undefined;
   #lost: PgError | undefined;
 
   constructor(stream: ByteStream, inbox: Inbox, started: Started, tls: TlsInfo | undefined, events: Events) {
     this.#stream = stream;
+    this.#queue = new RequestQueue(stream);
     this.#events = events;
     this.#parameters = started.parameters;
     this.parameters = started.parameters;
@@ -107,20 +90,14 @@ export class Connection {
 
   /** Nothing is waited for. */
   get idle(): boolean {
-    return this.#pending.length === 0 && this.#waiting.length === 0;
+    return this.#queue.empty;
   }
 
   /** Sends a request behind those that are under way; those of one turn of the event loop leave in one write. */
   request(send: Send, request: Request, options: RequestOptions = {}): void {
     if (this.#lost) return request.lost(this.#lost);
     if (this.#receiver) throw new Error("the connection was taken over");
-    this.#waiting.push({ ...options, send, request });
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    Promise.resolve().then(() => {
-      this.#scheduled = false;
-      this.#advance();
-    });
+    this.#queue.add({ ...options, send, request });
   }
 
   /**
@@ -129,14 +106,7 @@ export class Connection {
    */
   more(send: Send): void | Promise<void> {
     if (this.#lost) throw this.#lost;
-    const mark = this.#writer.mark();
-    try {
-      send(this.#writer);
-    } catch (error) {
-      this.#writer.rewind(mark);
-      throw error;
-    }
-    return this.#flush();
+    return this.#queue.more(send);
   }
 
   /** Says goodbye and closes; what is under way fails with 08003. */
@@ -180,44 +150,6 @@ export class Connection {
     return this.#framer.buffered === 0;
   }
 
-  // --- sending ---
-
-  #advance(): void {
-    while (this.#waiting.length > 0 && !this.#exclusive && !this.#full && !this.#lost) {
-      const next = this.#waiting[0] as Waiting;
-      if (next.exclusive && this.#pending.length > 0) break;
-      this.#waiting.shift();
-      const mark = this.#writer.mark();
-      try {
-        next.send(this.#writer);
-      } catch (error) {
-        // Not a byte of it goes out: half a request would leave the server waiting for its Sync.
-        this.#writer.rewind(mark);
-        next.request.lost(PgError.from(error));
-        continue;
-      }
-      this.#exclusive = next.exclusive === true;
-      this.#pending.push(next);
-      if (this.#writer.length >= highWater) this.#flush();
-    }
-    this.#flush();
-  }
-
-  #flush(): void | Promise<void> {
-    if (this.#writer.length > 0 && !this.#lost) {
-      const full = this.#stream.write(this.#writer.take());
-      if (full) {
-        const drained = full.then(() => {
-          if (this.#full !== drained) return;
-          this.#full = undefined;
-          this.#advance();
-        });
-        this.#full = drained;
-      }
-    }
-    return this.#full;
-  }
-
   // --- receiving ---
 
   #receive(chunk: Uint8Array): void | Promise<void> {
@@ -257,7 +189,7 @@ export class Connection {
   #message(frame: Frame): void | Promise<void> {
     const message = decodeBackend(frame.code, frame.body);
     if (this.#asynchronous(message)) return;
-    const current = this.#pending[0];
+    const { current } = this.#queue;
     switch (message.type) {
       case "ErrorResponse": {
         const error = PgError.fromFields(message.fields);
@@ -268,10 +200,9 @@ export class Connection {
       case "ReadyForQuery":
         if (!current) throw unasked(message);
         this.#status = message.status;
-        this.#pending.shift();
-        this.#exclusive = false;
+        this.#queue.answered();
         current.request.finished();
-        return this.#advance();
+        return this.#queue.advance();
       case "CopyInResponse":
         if (current && !current.copyIn) return this.#refuseCopy(current);
     }
@@ -310,8 +241,7 @@ export class Connection {
   #refuseCopy({ request, sync }: Queued): void {
     const error = new PgError(sqlstate.featureNotSupported, "COPY FROM STDIN needs copyIn()");
     // What was sent behind it, the server has taken for the data of the COPY: which of it is answered cannot be known.
-    if (this.#pending.length > 1)
-      throw fatal(error.code, `${error.message}, and cannot be part of a pipeline`);
+    if (this.#queue.behind > 0) throw fatal(error.code, `${error.message}, and cannot be part of a pipeline`);
     request.failed(error);
     this.more((writer) => {
       encodeFrontend(writer, { type: "CopyFail", message: error.message });
@@ -333,9 +263,7 @@ export class Connection {
 
   #end(error: PgError, told: PgError | undefined): void {
     this.#lost = error;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { request } of [...this.#pending.splice(0), ...waiting]) request.lost(error);
+    this.#queue.end(error);
     this.#receiver?.lost(error);
     this.#events.onClose?.(told);
   }
