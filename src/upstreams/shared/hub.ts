@@ -185,25 +185,28 @@ export class SharedHub {
     if (this.backend.lost) return;
     const listening = session.channels.names.size > 0;
     session.channels.clear();
-    if (this.owner === session || listening) {
-      try {
-        if (this.turns.holder !== session) await this.turns.acquire(session);
-        if (this.owner === session) {
-          this.owner = undefined;
-          await discard(this.backend, this.#ownUser);
-          if (session.state.prepared.length > 0 || session.traces.prepared) {
-            await this.backend.query("SELECT 1; DEALLOCATE ALL");
-            this.resident.clear();
-          }
-        }
-        if (listening) await this.#relisten(this.#channels);
-      } catch (error) {
-        if (!(error instanceof PgError && error.code === sqlstate.lockNotAvailable)) throw error;
-        // Someone keeps the turn; the change to the next client clears what is left, but for channels.
+    try {
+      if (this.owner === session || listening) await this.#clear(session, listening);
+    } catch (error) {
+      // Someone keeps the turn; the change to the next client clears what is left, but for channels.
+      if (!(error instanceof PgError && error.code === sqlstate.lockNotAvailable)) throw error;
+    } finally {
+      if (this.#pinned === session) this.#pinned = undefined;
+      this.turns.release(session);
+    }
+  }
+
+  async #clear(session: SharedSession, listening: boolean): Promise<void> {
+    if (this.turns.holder !== session) await this.turns.acquire(session);
+    if (this.owner === session) {
+      this.owner = undefined;
+      await discard(this.backend, this.#ownUser);
+      if (session.state.prepared.length > 0 || session.traces.prepared) {
+        await this.backend.query("SELECT 1; DEALLOCATE ALL");
+        this.resident.clear();
       }
     }
-    if (this.#pinned === session) this.#pinned = undefined;
-    this.turns.release(session);
+    if (listening) await this.#relisten(this.#channels);
   }
 
   /** Refuses more prepared statements than a client may have. */

@@ -273,7 +273,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     // PostgreSQL has answered everything that it was sent before a query of the gateway's own is answered.
     if (this.#uncertain) await this.#hub.barrier();
     this.#uncertain = false;
-    if (this.#closing && this.#status !== "I") await this.#hub.backend.query("SELECT 1; ROLLBACK");
+    // In this order: in a failed transaction nothing but its end is run. What comes before the row is dropped below.
+    if (this.#closing && this.#status !== "I") await this.#hub.backend.query("ROLLBACK; SELECT 1");
     this.#status = "I";
     if (this.#deallocated) await this.#hub.deallocated(this.statements);
     this.#deallocated = false;

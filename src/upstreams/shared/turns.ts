@@ -51,22 +51,25 @@ export class Turns {
     return true;
   }
 
-  /** Gives the holder's turn back to a client that did not ask for one. */
+  /** Gives the holder's turn back to a client that may not have asked for one. */
   giveBack(holder: object, to: object): void {
-    if (this.#holder === holder) this.#holder = to;
+    if (this.#holder === holder) this.#grant(to);
   }
 
   /** Ends the holder's turn: the one who has waited longest is next. */
   release(client: object): void {
     if (this.#holder !== client) return;
-    this.#holder = undefined;
-    for (const [next, waiter] of this.#waiters) {
-      clearTimeout(waiter.timer);
-      this.#waiters.delete(next);
-      this.#holder = next;
-      waiter.grant();
-      return;
-    }
+    const [next] = this.#waiters.keys();
+    this.#grant(next);
+  }
+
+  #grant(next: object | undefined): void {
+    this.#holder = next;
+    const waiter = next && this.#waiters.get(next);
+    if (!waiter) return;
+    clearTimeout(waiter.timer);
+    this.#waiters.delete(next);
+    waiter.grant();
   }
 }
 
