@@ -30,6 +30,7 @@ import { Writer } from "../../wire/writer.ts";
 import { FrameRun } from "../frame-run.ts";
 import type { TurnReceiver } from "./backend.ts";
 import { type ChannelChange, type Listener, ListenerChannels } from "./channels.ts";
+import { askedEncoding, refusingText } from "./encoding.ts";
 import { ExpectedAnswers, type ExtendedKind } from "./expected-answers.ts";
 import type { SharedHub } from "./hub.ts";
 import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
@@ -134,7 +135,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#turn !== "none") return;
     if (this.#refused) this.#refuse(undefined);
     this.#dropStray();
-    if (this.#inbox.length > 0) return this.#takeTurn();
+    if (this.#inbox.length > 0) return this.#parsesOnly() ? this.#parseLater() : this.#takeTurn();
     this.#complete = false;
   }
 
@@ -163,6 +164,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   async #close(): Promise<void> {
     this.#closing = Promise.withResolvers();
     this.#inbox = [];
+    if (this.#hub.backend.lost) return this.#hub.leave(this);
     const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
     if (this.#turn === "waiting") {
       // If it has just been granted, the change of turns must first come to its end.
@@ -190,6 +192,9 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       encodeFrontend(writer, { type: "CopyFail", message: "the client closed the connection" });
     }
     if (this.#expected.open) {
+      // Sync alone would commit what the pipeline did so far. PostgreSQL rolls it back, and so does an error before it.
+      encodeFrontend(writer, { type: "Execute", portal: "of a client that is gone", maxRows: 0 });
+      this.#expected.add("execute");
       writer.raw(constantFrames.sync);
       this.#expected.endSegment("sync");
     }
@@ -236,7 +241,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     const writer = new Writer();
     if (first !== "") {
       encodeFrontend(writer, { type: "Query", query: first });
-      this.#expected.endSegment("query", true);
+      this.#expected.endSegment("query", "all");
     }
     return this.#forward(writer);
   }
@@ -322,9 +327,13 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       return;
     }
     switch (frame.code) {
-      case frontendCodes.Query:
-        this.#beforeQuery(frame, writer);
-        break;
+      case frontendCodes.Query: {
+        const text = this.#beforeQuery(frame, writer);
+        const encoding = askedEncoding(text);
+        if (encoding === undefined) break;
+        encodeFrontend(writer, { type: "Query", query: refusingText(encoding) });
+        return;
+      }
       case frontendCodes.Parse:
       case frontendCodes.Bind:
       case frontendCodes.Describe:
@@ -340,11 +349,17 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         break;
     }
     writer.raw(frame.bytes);
+    // asyncpg prepares with Flush, and sends Sync with its first use: a description alone must not keep the turn.
+    if (frame.code === frontendCodes.Flush && this.#status === "I" && this.#expected.onlyDescribes) {
+      writer.raw(constantFrames.sync);
+      this.#expected.endSegment("sync", "ready");
+    }
     // The answer to an Execute that may start a COPY is needed before the messages behind it can be understood.
     if (this.#copy === "possible" && this.#copyByExecute) writer.raw(constantFrames.flush);
   }
 
-  #beforeQuery(frame: Frame, writer: Writer): void {
+  /** Gives the query's text. */
+  #beforeQuery(frame: Frame, writer: Writer): string {
     const message = this.#decode(frame);
     const text = message?.type === "Query" ? message.query : "";
     if (!this.#expected.open && namesStatements.test(text)) {
@@ -355,7 +370,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       });
       if (inserted) {
         writer.raw(constantFrames.sync);
-        this.#expected.endSegment("sync", true);
+        this.#expected.endSegment("sync", "all");
       }
     }
     this.#noteText(text);
@@ -365,6 +380,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       this.#copy = "possible";
       this.#copyByExecute = false;
     }
+    return text;
   }
 
   #beforeExtended(frame: Frame, writer: Writer): void {
@@ -492,7 +508,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         break;
       case backendCodes.ErrorResponse:
         if (this.#copy === "receiving" || this.#copyByExecute) this.#copy = "none";
-        this.#expected.failed();
+        // Its pipeline was ended for it, so that the backend skips nothing any more: here it is skipped.
+        if (this.#expected.failed()) this.#refused = true;
         if (this.#misplaced === undefined) break;
         this.#loseSynchronization(frame, this.#misplaced);
         return;
@@ -621,6 +638,62 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #sendRun(): void {
     const frames = this.#run.take();
     if (frames) this.#pressure = this.#peer?.send(frames) ?? this.#pressure;
+  }
+
+  // --- statements without a turn ---
+
+  /**
+   * Parse and Sync, while another client has its turn. pgbench prepares its clients' statements one by one in a single
+   * thread, while another of its clients is in a transaction: if it had to wait, it would wait for itself.
+   */
+  #parsesOnly(): boolean {
+    const { holder } = this.#hub.turns;
+    if (holder === undefined || holder === this || this.#refused) return false;
+    const [first] = this.#inbox;
+    return (
+      first?.code === frontendCodes.Parse &&
+      this.#inbox.at(-1)?.code === frontendCodes.Sync &&
+      this.#inbox.every(({ code }) => code === frontendCodes.Parse || code === frontendCodes.Sync)
+    );
+  }
+
+  /** Takes statements without the backend, which gets them before their first use: only then it finds their errors. */
+  #parseLater(): void {
+    const writer = new Writer();
+    let failed = false;
+    for (const frame of this.#inbox) {
+      if (frame.code === frontendCodes.Sync) {
+        failed = false;
+        writer.raw(constantFrames.readyForQueryIdle);
+      } else if (!failed) failed = !this.#adopt(frame, writer);
+    }
+    this.#inbox = [];
+    this.#gathered = 0;
+    this.#complete = false;
+    this.#peer?.send(writer.take());
+    this.#peer?.ready("I");
+  }
+
+  #adopt(frame: Frame, writer: Writer): boolean {
+    try {
+      const message = decodeFrontend(frame.code, frame.body);
+      if (message.type !== "Parse") return true;
+      const { statement: name, query, parameterTypes } = message;
+      if (name !== "" && this.statements.has(name)) {
+        throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
+      }
+      if (splitStatements(query).length > 1) {
+        throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
+      }
+      this.#hub.checkStatements(this.statements);
+      this.#statementTexts.set(name, query);
+      this.statements.adopt(parsedStatement(name, query, parameterTypes));
+      writer.raw(constantFrames.parseComplete);
+      return true;
+    } catch (error) {
+      writeErrorResponse(writer, PgError.from(error).fields);
+      return false;
+    }
   }
 
   // --- refusals ---
