@@ -1,11 +1,11 @@
 // `edgewire query <url> <sql>`: one text of SQL through the client half, printed as psql prints it.
-import { connect, parseUrl, type QueryResult, query } from "../../src/client/mod.ts";
+import { type QueryResult, query } from "../../src/client/mod.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
+import { connectUrl } from "./connect-url.ts";
+import { readUrl } from "./connection-url.ts";
 import { printError, printNotice } from "./print-error.ts";
 import { printTable } from "./print-table.ts";
-import { openSocket } from "./socket-stream.ts";
-import { urlDefaults } from "./url-defaults.ts";
 
 /** The lines that go to standard output and standard error. */
 export interface Console {
@@ -13,20 +13,21 @@ export interface Console {
   error(text: string): void;
 }
 
-/** @returns the exit code: 0, or 1 after an error of the server or of the connection, which is printed */
+/**
+ * @returns the exit code: 0, or 1 after an error of the server or of the connection, which is printed
+ * @throws ConfigError for arguments or a URL that make no sense
+ */
 export async function queryCommand(args: readonly string[], output: Console = console): Promise<number> {
   const [url, sql, ...rest] = args;
   if (url === undefined || sql === undefined || rest.length > 0) {
     throw new ConfigError('usage: edgewire query <url> "<sql>"');
   }
-  const { options, ...address } = parseUrl(url, urlDefaults());
+  readUrl(url);
   try {
-    const stream = await openSocket(address, options.connectTimeout);
-    const parameters = { application_name: "edgewire query", ...options.parameters };
-    const connection = await connect(
-      stream,
-      { ...options, parameters },
+    const connection = await connectUrl(
+      url,
       { onNotice: (fields) => output.error(printNotice(fields)) },
+      { application_name: "edgewire query" },
     );
     try {
       await query(connection, sql, (result) => {

@@ -1,11 +1,9 @@
 // `postgres://` as an upstream on Node: a real server over a socket, with TLS and a pool.
-import { parseUrl } from "../../src/client/mod.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
 import type { Upstream } from "../../src/session/mod.ts";
 import { wireUpstream } from "../../src/upstreams/mod.ts";
-import { PgError } from "../../src/wire/mod.ts";
+import { readUrl } from "./connection-url.ts";
 import { openSocket } from "./socket-stream.ts";
-import { urlDefaults } from "./url-defaults.ts";
 
 /**
  * Serves a PostgreSQL server. `?pool_size=20` bounds its connections; all other parameters are libpq's (sslmode,
@@ -13,7 +11,7 @@ import { urlDefaults } from "./url-defaults.ts";
  * @throws ConfigError that says what is wrong with the URL
  */
 export function openPostgres(url: string): Upstream {
-  const { options, ...address } = parse(url);
+  const { options, ...address } = readUrl(url);
   const { pool_size: poolSize = "20", ...parameters } = options.parameters ?? {};
   const size = /^\d{1,6}$/.test(poolSize) ? Number(poolSize) : 0;
   if (size < 1) throw new ConfigError(`pool_size is a whole number from 1, not "${poolSize}"`);
@@ -22,12 +20,4 @@ export function openPostgres(url: string): Upstream {
     client: { ...options, parameters },
     open: () => openSocket(address, options.connectTimeout),
   });
-}
-
-function parse(url: string): ReturnType<typeof parseUrl> {
-  try {
-    return parseUrl(url, urlDefaults());
-  } catch (error) {
-    throw error instanceof PgError ? new ConfigError(error.message) : error;
-  }
 }

@@ -10,7 +10,7 @@ import type { TlsInfo } from "../auth/source.ts";
  */
 export type TlsVerification = "none" | "authority" | "full";
 
-/** A connection to a server. */
+/** A connection to a server. Its owner sets the callbacks in the turn of the event loop in which it gets the stream. */
 export interface ByteStream {
   /**
    * Sends bytes, which belong to the stream from then on. A promise: it is full, wait before sending more. It neither
@@ -28,9 +28,9 @@ export interface ByteStream {
   startTls?(verification: TlsVerification): Promise<TlsInfo>;
   /** Set where the connection came encrypted: whoever opened it has checked the certificate. */
   readonly tls?: TlsInfo | undefined;
-  /** Set by the owner: gets what arrives, cut anywhere. A promise: read no more until it settles; it never rejects. */
+  /** Gets what arrives, cut anywhere. A promise: read no more until it settles; it never rejects. */
   onData: (chunk: Uint8Array) => void | Promise<void>;
-  /** Set by the owner: the connection is over, with the error that ended it, if one did. Called once. */
+  /** The connection is over, with the error that ended it, if one did. Called once. */
   onClose: (error: Error | undefined) => void;
 }
 

@@ -73,6 +73,7 @@ export class Pool {
    */
   async acquire(settings: Settings, signal?: AbortSignal): Promise<Connection> {
     if (this.#closed) throw shutDown();
+    signal?.throwIfAborted();
     if (this.#taken < this.#size) this.#taken++;
     else await this.#wait(signal);
     const key = JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));

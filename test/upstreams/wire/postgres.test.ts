@@ -6,6 +6,7 @@ import { openPostgres } from "../../../adapters/node/postgres.ts";
 import { openSocket } from "../../../adapters/node/socket-stream.ts";
 import { type Connection, connect, copyIn, type Events, parseUrl, query } from "../../../src/client/mod.ts";
 import type { Upstream } from "../../../src/session/mod.ts";
+import { protocol30, protocol32 } from "../../../src/wire/mod.ts";
 import { errorOf } from "../../client/outcome.ts";
 import { type TestServer, testServer } from "../../client/server.ts";
 import { clientSuite } from "../../client/suite.ts";
@@ -69,6 +70,11 @@ describe.skipIf(typeof found === "string")(name, () => {
   afterAll(async () => {
     direct.close();
     await postgres.stop();
+  });
+
+  test("3.2 is asked for, and what the server speaks is taken", () => {
+    expect(direct.protocol).toBe(postgres.version >= 18 ? protocol32 : protocol30);
+    expect(direct.secretKey.length).toBe(postgres.version >= 18 ? 32 : 4);
   });
 
   describe("clients behind the gateway", () => {
