@@ -52,6 +52,9 @@ const gathers: ReadonlySet<number> = new Set([
 ]);
 const maxGathered = 256 * 1024;
 
+/** Milliseconds after which a statement of a client that is gone is cancelled again. */
+const cancelInterval = 50;
+
 type CopyState = "none" | "possible" | "receiving";
 
 export class SharedSession implements RelaySession, Relay, TurnReceiver, Listener {
@@ -179,8 +182,15 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** Stops what the client left running, so that the backend comes to a ReadyForQuery. */
   #abandon(): void {
-    this.#hub.backend.cancel();
+    this.#cancelAll();
     this.#bringToEnd();
+  }
+
+  /** Cancels one statement after the other. A cancel that comes between two is lost, as PostgreSQL's are. */
+  #cancelAll(): void {
+    if (this.#turn !== "held" || this.#quiet || this.#hub.backend.lost) return;
+    this.#hub.backend.cancel();
+    setTimeout(() => this.#cancelAll(), cancelInterval);
   }
 
   /** Ends a COPY and a pipeline that the client left open. Where a COPY may only be starting, its answer comes first. */
