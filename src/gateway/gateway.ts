@@ -31,8 +31,11 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
     if (!upstream) {
       upstream = Promise.resolve(openerOf(openers, key, url)(url));
       opened.set(key, upstream);
-      // A database that could not be opened is tried again for the next client.
-      upstream.catch(() => opened.delete(key));
+      // One that could not be opened, or has ended, is tried again for the next client.
+      const forget = (): void => {
+        opened.delete(key);
+      };
+      upstream.then(({ closed }) => closed?.then(forget), forget);
     }
     return upstream;
   }

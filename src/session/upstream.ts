@@ -11,6 +11,8 @@ import type { Frame } from "../wire/framer.ts";
 export interface Upstream {
   /** Called for each client, after authentication. A thrown PgError is the client's FATAL answer. */
   connect(client: ClientContext): UpstreamSession | Promise<UpstreamSession>;
+  /** Settles when the upstream is of no use any more: a gateway opens it anew for its next client. */
+  readonly closed?: Promise<unknown>;
   /** Called once, when the server shuts down. */
   close?(): void | Promise<void>;
 }

@@ -192,12 +192,18 @@ const differences: readonly Difference[] = [
     },
   },
   {
+    because: "PGlite has no conversions between encodings: a shared one would end",
+    variants: ["relay"],
+    of: { settings: ["ParameterStatus of client_encoding"] },
+  },
+  {
     because: "the session has no roles",
     variants: settings,
     of: { settings: ["ParameterStatus of is_superuser, by SET ROLE"] },
   },
   {
-    because: "the session knows UTF-8 and no other encoding, keeps memory settings as they are written, and offsets too",
+    because:
+      "the session knows UTF-8 and no other encoding, keeps memory settings as they are written, and offsets too",
     variants: settings,
     of: { settings: ["values that are refused", "SET in other writings"] },
   },

@@ -31,6 +31,8 @@ interface Segment {
   end: "sync" | "query" | undefined;
   /** All of it is the gateway's own. */
   swallow: boolean;
+  /** The Sync at its end is the gateway's own. */
+  swallowReady: boolean;
 }
 
 export class ExpectedAnswers {
@@ -70,13 +72,14 @@ export class ExpectedAnswers {
     this.#last.answers.push({ kind, inserted, done, dropped });
   }
 
-  /** Sync, or a Query or FunctionCall, was sent. `swallow`: everything since the last one was the gateway's. */
-  endSegment(end: "sync" | "query", swallow = false): void {
+  /** Sync, or a Query or FunctionCall, was sent. `swallow`: what of it the client is not to see. */
+  endSegment(end: "sync" | "query", swallow: "all" | "ready" | "nothing" = "nothing"): void {
     if (this.#skipping && end === "query") return;
     this.#skipping = false;
     this.#touched = false;
     this.#last.end = end;
-    this.#last.swallow = swallow;
+    this.#last.swallow = swallow === "all";
+    this.#last.swallowReady = swallow !== "nothing";
     this.#segments.push(openSegment());
   }
 
@@ -89,13 +92,19 @@ export class ExpectedAnswers {
     return !expected.inserted;
   }
 
-  /** An error came. */
-  failed(): void {
+  /** Nothing but Parse, Describe and Close was sent since the last segment ended. */
+  get onlyDescribes(): boolean {
+    return !this.#skipping && !this.#last.answers.some(({ kind }) => kind === "bind" || kind === "execute");
+  }
+
+  /** An error came; whether the Sync that ends its skipping is the gateway's, and the client's is still to come. */
+  failed(): boolean {
     // All extended messages before it were answered: it is the Query's own, and ReadyForQuery follows.
-    if (this.#first.answers.length === 0) return;
+    if (this.#first.answers.length === 0) return false;
     while (this.#segments.length > 1 && this.#first.end !== "sync") drop(this.#segments.shift() as Segment);
     drop(this.#first);
     this.#skipping = this.#first.end === undefined;
+    return this.#first.swallowReady && !this.#first.swallow;
   }
 
   /** A ReadyForQuery came; whether the client may see it. */
@@ -109,7 +118,7 @@ export class ExpectedAnswers {
     }
     const segment = this.#segments.shift() as Segment;
     drop(segment);
-    return !segment.swallow;
+    return !segment.swallowReady;
   }
 
   get #first(): Segment {
@@ -122,7 +131,7 @@ export class ExpectedAnswers {
 }
 
 function openSegment(): Segment {
-  return { answers: [], end: undefined, swallow: false };
+  return { answers: [], end: undefined, swallow: false, swallowReady: false };
 }
 
 function drop({ answers }: Segment): void {

@@ -32,6 +32,8 @@ export interface SharedOptions {
 
 export class SharedHub {
   readonly backend: SharedBackend;
+  /** Settles when the backend is gone. */
+  readonly ended: Promise<void>;
   readonly turns: Turns;
   readonly resident: ResidentStatements = new Map();
   readonly sessions: Set<SharedSession> = new Set();
@@ -55,7 +57,10 @@ export class SharedHub {
     this.turns = new Turns(options.turnTimeout ?? 60_000);
     this.#maxStatements = options.statements ?? 10_000;
     this.backend.onNotification = (channel, payload) => this.#notify(channel, payload);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
     this.backend.onLost = (error) => {
+      resolve();
       for (const session of this.sessions) session.lost(error);
     };
   }

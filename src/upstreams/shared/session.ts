@@ -92,6 +92,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   readonly #statementTexts: Map<string, string> = new Map();
   readonly #run: FrameRun = new FrameRun();
   #pressure: void | Promise<void> = undefined;
+  /** A description is being ended by a Sync of the gateway's own. */
+  #ending = false;
   /** The client gets errors for its messages up to Sync: its turn was refused. */
   #refused = false;
   #settled: (() => void) | undefined;
@@ -324,11 +326,27 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #forward(writer: Writer = new Writer()): void | Promise<void> {
     const inbox = this.#inbox;
     let at = 0;
-    while (at < inbox.length && this.#copy !== "possible") this.#forwardOne(inbox[at++] as Frame, writer);
+    while (at < inbox.length && this.#copy !== "possible" && !this.#ending) {
+      const frame = inbox[at++] as Frame;
+      this.#forwardOne(frame, writer);
+      if (at === inbox.length && frame.code === frontendCodes.Flush) this.#endDescription(writer);
+    }
     this.#inbox = at === inbox.length ? [] : inbox.slice(at);
     this.#gathered = 0;
     this.#complete = this.#inbox.length > 0;
     return this.#hub.backend.send(writer.take());
+  }
+
+  /**
+   * asyncpg prepares with Flush, and sends Sync with the statement's first use: a description alone must not keep the
+   * turn. It is ended with a Sync of the gateway's own; what comes behind waits for the answer.
+   */
+  #endDescription(writer: Writer): void {
+    if (this.#status !== "I" || this.#copy !== "none" || this.#expected.outstanding > 0) return;
+    if (!this.#expected.open || !this.#expected.onlyDescribes) return;
+    writer.raw(constantFrames.sync);
+    this.#expected.endSegment("sync", "ready");
+    this.#ending = true;
   }
 
   #forwardOne(frame: Frame, writer: Writer): void {
@@ -350,6 +368,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       case frontendCodes.Execute:
       case frontendCodes.Close:
         this.#beforeExtended(frame, writer);
+        if (frame.code === frontendCodes.Parse && this.#refuseEncoding(frame, writer)) return;
         break;
       case frontendCodes.Sync:
         this.#expected.endSegment("sync");
@@ -359,13 +378,17 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         break;
     }
     writer.raw(frame.bytes);
-    // asyncpg prepares with Flush, and sends Sync with its first use: a description alone must not keep the turn.
-    if (frame.code === frontendCodes.Flush && this.#status === "I" && this.#expected.onlyDescribes) {
-      writer.raw(constantFrames.sync);
-      this.#expected.endSegment("sync", "ready");
-    }
     // The answer to an Execute that may start a COPY is needed before the messages behind it can be understood.
     if (this.#copy === "possible" && this.#copyByExecute) writer.raw(constantFrames.flush);
+  }
+
+  /** Puts a Parse that will fail at Execute in place of one that would set another client_encoding. */
+  #refuseEncoding(frame: Frame, writer: Writer): boolean {
+    const message = this.#decode(frame);
+    const encoding = message?.type === "Parse" ? askedEncoding(message.query) : undefined;
+    if (message?.type !== "Parse" || encoding === undefined) return false;
+    encodeFrontend(writer, { ...message, query: refusingText(encoding) });
+    return true;
   }
 
   /** Gives the query's text. */
@@ -562,6 +585,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#answered) this.#settled?.();
     if (this.#turn === "held") {
       if (this.#closing && !this.#quiet) this.#bringToEnd();
+      if (this.#refused && this.#quiet) this.#refuse(undefined);
       // A COPY has begun, or turned out not to: what waited can go on.
       if (this.#complete && this.#copy !== "possible") this.#forward();
       this.#settle();
@@ -613,7 +637,11 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (this.#copyByExecute) this.#copy = "none";
     const [first, second] = frame.body;
     // SELECT, INSERT, UPDATE: by far the most, and without traces.
-    if ((first === 0x53 && second === 0x45 && frame.body[2] === 0x4c) || first === 0x49 || first === 0x55)
+    if (
+      (first === 0x53 && second === 0x45 && frame.body[2] === 0x4c) ||
+      first === 0x49 ||
+      (first === 0x55 && second === 0x50)
+    )
       return;
     const tag = tagText(frame.body);
     traceTag(this.traces, tag);
@@ -630,6 +658,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   #ready(frame: Frame): void {
+    this.#ending = false;
     const shown = this.#expected.ready();
     if (this.#expected.outstanding === 0) this.#copy = "none";
     this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;

@@ -92,6 +92,11 @@ export class ClientStatements {
     this.#resident.set(statement.name, statement.key);
   }
 
+  /** Takes a statement that the backend has not seen yet: it is parsed there before its first use. */
+  adopt(statement: ParsedStatement): void {
+    this.#own.set(statement.name, statement);
+  }
+
   /** CloseComplete came, or a simple query took the unnamed statement. */
   closed(name: string): void {
     this.#own.delete(name);

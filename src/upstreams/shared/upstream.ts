@@ -2,6 +2,7 @@
 import { startupSettings } from "../../session/startup-options.ts";
 import type { Upstream } from "../../session/upstream.ts";
 import type { ProtocolBackend } from "./backend.ts";
+import { refusedEncoding } from "./encoding.ts";
 import { SharedHub, type SharedOptions } from "./hub.ts";
 import { SharedSession } from "./session.ts";
 
@@ -19,11 +20,25 @@ export function sharedUpstream(backend: ProtocolBackend, options: SharedOptions 
     async connect(client) {
       if (hub.backend.lost) throw hub.backend.lost;
       await hub.open();
-      const session = new SharedSession(hub, client, startupSettings(client.login.parameters));
+      const settings = startupSettings(client.login.parameters);
+      checkEncoding(settings);
+      const session = new SharedSession(hub, client, settings);
       await hub.introduce(session);
       hub.sessions.add(session);
       return session;
     },
-    close: () => backend.close(),
+    closed: hub.ended,
+    close: () => (hub.backend.lost ? undefined : backend.close()),
   };
+}
+
+/** The shared session speaks UTF8; a client that wants another encoding is told so before it sends text. */
+function checkEncoding(settings: Map<string, string>): void {
+  for (const [name, value] of settings) {
+    if (name.toLowerCase() !== "client_encoding") continue;
+    const refused = refusedEncoding(value);
+    if (refused) throw refused;
+    // asyncpg sends 'utf-8' with the quotes.
+    if (/^'?(utf-?8|unicode)'?$/i.test(value)) settings.delete(name);
+  }
 }
