@@ -17,7 +17,8 @@ async function openEmbedded(url: string): Promise<Upstream> {
   const options = new URLSearchParams(query);
   const extensions = options.get("extensions")?.split(",").filter(Boolean);
   const seconds = Number(options.get("turn_timeout") ?? "60");
-  if (!(seconds > 0)) throw new ConfigError(`turn_timeout is a number of seconds, not "${options.get("turn_timeout")}"`);
+  if (!(seconds > 0))
+    throw new ConfigError(`turn_timeout is a number of seconds, not "${options.get("turn_timeout")}"`);
   const backend = await openPglite(folder === "" ? undefined : decodeURI(folder), {
     ...(extensions && { extensions }),
   });
