@@ -239,9 +239,9 @@ test(`${total} connections leave nothing behind`, { timeout: 180_000 }, async ()
   expect(counts.begun).toBeGreaterThan(total / 10);
   expect(counts.committed + counts.rolledBack).toBe(counts.begun);
   expect(count("Timeout")).toBeLessThanOrEqual(timers);
-  // Less than a hundred bytes for each connection: what V8 keeps of compiled code moves by more than that.
-  expect((after.heap - before.heap) / total).toBeLessThan(100);
-  expect((after.external - before.external) / total).toBeLessThan(100);
+  // The heap moves by several hundred kilobytes for reasons of V8's own; a session is tens of kilobytes.
+  expect((after.heap - before.heap) / total).toBeLessThan(200);
+  expect((after.external - before.external) / total).toBeLessThan(200);
 
   await listener.close(100);
   process.off("unhandledRejection", note);
