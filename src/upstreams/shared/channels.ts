@@ -2,6 +2,8 @@
  * LISTEN on a shared backend: it listens to the channels of all its clients, and each notification goes to those who
  * asked for it. Which client asked for what is known from the statements that ran; the backend has the last word.
  */
+import { classify } from "../../sql/classify.ts";
+import { splitStatements } from "../../sql/split.ts";
 import type { SharedBackend } from "./backend.ts";
 import { identifier } from "./state.ts";
 
@@ -9,6 +11,52 @@ import { identifier } from "./state.ts";
 export interface ChannelChange {
   readonly type: "listen" | "unlisten";
   readonly channel: string | undefined;
+}
+
+const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
+
+/** LISTEN and UNLISTEN of one turn: those in the texts that were sent, of which the command tags tell which ran. */
+export class ChannelChanges {
+  #planned: ChannelChange[] = [];
+  #done: ChannelChange[] = [];
+
+  /** Those that ran. */
+  get done(): readonly ChannelChange[] {
+    return this.#done;
+  }
+
+  /** SQL was sent. */
+  plan(text: string): void {
+    if (!mayListen.test(text)) return;
+    try {
+      for (const statement of splitStatements(text)) {
+        const kind = classify(statement.text);
+        if (kind.type === "listen" || kind.type === "unlisten") this.#planned.push(kind);
+        if (kind.type === "discard" && kind.what === "all") {
+          this.#planned.push({ type: "unlisten", channel: undefined });
+        }
+      }
+    } catch {
+      // A syntax error: nothing of it will run.
+    }
+  }
+
+  /** A LISTEN or UNLISTEN ran: the next one of those that were sent; what failed before it is passed over. */
+  ran(type: ChannelChange["type"]): void {
+    const at = this.#planned.findIndex((change) => change.type === type);
+    const change = this.#planned[at];
+    if (!change) return;
+    this.#planned.splice(0, at + 1);
+    this.#done.push(change);
+  }
+
+  /** The turn is over: gives what ran. */
+  take(): readonly ChannelChange[] {
+    const done = this.#done;
+    this.#done = [];
+    this.#planned = [];
+    return done;
+  }
 }
 
 export class ListenerChannels {

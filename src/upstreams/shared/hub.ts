@@ -13,7 +13,7 @@ import {
   discardSequences,
   hiddenInFunctions,
   isPinned,
-  mayHideSettings,
+  mayHideState,
   mayPin,
   noTraces,
   restore,
@@ -43,8 +43,8 @@ export class SharedHub {
   #pinned: SharedSession | undefined;
   /** A client may hold what cannot be moved: look before each change of turns. */
   #mayPin = false;
-  /** Functions may change settings unseen: reset them at each change of turns. */
-  #mayHideSettings = false;
+  /** Functions may change the session's state unseen: look at each change of turns. */
+  #mayHideState = false;
   /** The user that the backend was started as. */
   #ownUser = "";
   #opened: Promise<void> | undefined;
@@ -72,9 +72,9 @@ export class SharedHub {
   }
 
   async #look(): Promise<void> {
-    const { pins, settings } = await hiddenInFunctions(this.backend);
+    const { pins, state } = await hiddenInFunctions(this.backend);
     this.#mayPin ||= pins;
-    this.#mayHideSettings ||= settings;
+    this.#mayHideState ||= state;
     // PGlite reports it empty.
     const [row] = await this.backend.query("SELECT session_user");
     this.#ownUser = row?.[0] ?? "";
@@ -104,19 +104,19 @@ export class SharedHub {
     if (this.backend.lost) return undefined;
     if (previous === next) return "";
     const { role, user, prepared, proven } = next.state;
-    if (!previous || this.#mayPin || !proven || role !== "none" || prepared.length > 0) return undefined;
+    if (!previous || this.#mayPin || this.#mayHideState || !proven || role !== "none" || prepared.length > 0) return undefined;
     if (user !== previous.state.user) return undefined;
     if (previous.traces.settings || previous.traces.prepared || previous.state.prepared.length > 0)
       return undefined;
     this.owner = next;
-    if (!this.#mayHideSettings && sameSettings(previous.state, next.state)) return discardSequences;
+    if (sameSettings(previous.state, next.state)) return discardSequences;
     return restoreText(next.state, { deallocate: false, user: undefined });
   }
 
   /** Looks at SQL on its way to the backend. */
   noteText(text: string): void {
     this.#mayPin ||= mayPin.test(text);
-    this.#mayHideSettings ||= mayHideSettings.test(text);
+    this.#mayHideState ||= mayHideState.test(text);
   }
 
   /**
@@ -133,6 +133,8 @@ export class SharedHub {
         this.turns.giveBack(next, previous);
         return false;
       }
+      const { traces } = previous;
+      if (this.#mayHideState) previous.traces = { ...traces, settings: true, prepared: true };
       await capture(this.backend, previous.state, previous.traces, this.#ownUser);
     }
     const deallocate = (previous?.state.prepared.length ?? 0) > 0;

@@ -10,15 +10,12 @@ import type {
   RelaySession,
   TransactionStatus,
 } from "../../session/upstream.ts";
-import { classify } from "../../sql/classify.ts";
-import { splitStatements } from "../../sql/split.ts";
 import { fatal, PgError } from "../../wire/error.ts";
 import type { Frame } from "../../wire/framer.ts";
 import {
   backendCodes,
   constantFrames,
   decodeBackend,
-  decodeFrontend,
   encodeFrontend,
   frontendCodes,
   writeErrorResponse,
@@ -29,33 +26,16 @@ import { sqlstate } from "../../wire/sqlstate.ts";
 import { Writer } from "../../wire/writer.ts";
 import { FrameRun } from "../frame-run.ts";
 import type { TurnReceiver } from "./backend.ts";
-import { type ChannelChange, type Listener, ListenerChannels } from "./channels.ts";
-import { askedEncoding, refusingText } from "./encoding.ts";
-import { ExpectedAnswers, type ExtendedKind } from "./expected-answers.ts";
+import { type Listener, ListenerChannels } from "./channels.ts";
+import { ExpectedAnswers } from "./expected-answers.ts";
 import type { SharedHub } from "./hub.ts";
+import { Inbox } from "./inbox.ts";
+import { Outgoing } from "./outgoing.ts";
 import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
-import { ClientStatements, parsedStatement } from "./statements.ts";
-
-/** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
-const mayCopyIn = /\bcopy\b[\s\S]*\bstdin\b/i;
-/** SQL that can name any prepared statement of the session. */
-const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
-const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
-
-/** Messages that PostgreSQL does not answer before Sync or Flush, and how many bytes of them are gathered for it. */
-const gathers: ReadonlySet<number> = new Set([
-  frontendCodes.Parse,
-  frontendCodes.Bind,
-  frontendCodes.Describe,
-  frontendCodes.Execute,
-  frontendCodes.Close,
-]);
-const maxGathered = 256 * 1024;
+import { ClientStatements } from "./statements.ts";
 
 /** Milliseconds after which a statement of a client that is gone is cancelled again. */
 const cancelInterval = 50;
-
-type CopyState = "none" | "possible" | "receiving";
 
 export class SharedSession implements RelaySession, Relay, TurnReceiver, Listener {
   readonly parameters: Iterable<readonly [string, string]>;
@@ -68,28 +48,12 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   /** What the client was told of the reported settings. */
   readonly #told: Map<string, string>;
   #peer: RelayPeer | undefined;
-  #inbox: Frame[] = [];
-  /** Bytes in the inbox. */
-  #gathered = 0;
-  /** The inbox can go to the backend: it ends with a message that is answered at once. */
-  #complete = false;
+  readonly #inbox: Inbox = new Inbox();
+  readonly #outgoing: Outgoing;
   #turn: "none" | "waiting" | "held" | "ending" = "none";
-  #expected: ExpectedAnswers = new ExpectedAnswers();
   #status: TransactionStatus = "I";
-  #copy: CopyState = "none";
-  /** The COPY at hand came by Execute, not by Query. */
-  #copyByExecute = false;
-  /** Syncs were sent in the middle of a COPY: whether they are answered depends on when it failed. */
-  #uncertain = false;
-  /** The type of a message that came in the middle of a COPY, where it has no place. */
-  #misplaced: number | undefined;
   /** DEALLOCATE or DISCARD ALL ran in this turn. */
   #deallocated = false;
-  /** LISTEN and UNLISTEN that were sent, and those of this turn that ran. */
-  #plannedChanges: ChannelChange[] = [];
-  #channelChanges: ChannelChange[] = [];
-  readonly #portalTexts: Map<string, string> = new Map();
-  readonly #statementTexts: Map<string, string> = new Map();
   readonly #run: FrameRun = new FrameRun();
   #pressure: void | Promise<void> = undefined;
   /** A description is being ended by a Sync of the gateway's own. */
@@ -105,6 +69,16 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.client = client;
     this.state = emptyState(settings);
     this.statements = new ClientStatements(hub.resident);
+    this.#outgoing = new Outgoing(
+      {
+        noteText: (text) => {
+          hub.noteText(text);
+          traceText(this.traces, text);
+        },
+        checkStatements: (statements) => hub.checkStatements(statements),
+      },
+      this.statements,
+    );
     this.#told = new Map(hub.backend.parameters);
     for (const [name, value] of settings) {
       for (const told of this.#told.keys()) {
@@ -129,26 +103,29 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   send(frame: Frame): void {
     this.#inbox.push(frame);
-    this.#gathered += frame.bytes.length;
-    if (!gathers.has(frame.code) || this.#gathered > maxGathered) this.#complete = true;
   }
 
   flush(): void | Promise<void> {
-    // PostgreSQL answers a pipeline at Sync or Flush; until then it needs no turn, and keeps nobody waiting.
-    if (!this.#complete) return;
+    if (!this.#inbox.complete) return;
     if (this.#turn === "held") return this.#forward();
     if (this.#turn !== "none") return;
     if (this.#refused) this.#refuse(undefined);
-    this.#dropStray();
-    if (this.#inbox.length > 0) return this.#parsesOnly() ? this.#parseLater() : this.#takeTurn();
-    this.#complete = false;
+    this.#inbox.dropStray();
+    if (!this.#inbox.complete) return;
+    const { holder } = this.#hub.turns;
+    if (holder === undefined || holder === this || !this.#inbox.onlyParses) return this.#takeTurn();
+    const writer = new Writer();
+    this.#outgoing.parseLater(this.#inbox.frames, writer);
+    this.#inbox.clear();
+    this.#peer?.send(writer.take());
+    this.#peer?.ready("I");
   }
 
   async settle(): Promise<void> {
-    this.#complete = true;
+    this.#inbox.complete = true;
     await this.flush();
     if (this.#turn !== "held" || this.#answered) return;
-    if (this.#copy === "none") this.#hub.backend.send(constantFrames.flush.slice());
+    if (this.#outgoing.copy === "none") this.#hub.backend.send(constantFrames.flush.slice());
     await new Promise<void>((resolve) => {
       this.#settled = resolve;
     });
@@ -168,7 +145,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   async #close(): Promise<void> {
     this.#closing = Promise.withResolvers();
-    this.#inbox = [];
+    this.#inbox.clear();
     if (this.#hub.backend.lost) return this.#hub.leave(this);
     const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
     if (this.#turn === "waiting") {
@@ -197,18 +174,18 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** Ends a COPY and a pipeline that the client left open. Where a COPY may only be starting, its answer comes first. */
   #bringToEnd(): void {
-    if (this.#copy === "possible") return;
+    if (this.#outgoing.copy === "possible") return;
     const writer = new Writer();
-    if (this.#copy === "receiving") {
-      this.#copy = "none";
+    if (this.#outgoing.copy === "receiving") {
+      this.#outgoing.copy = "none";
       encodeFrontend(writer, { type: "CopyFail", message: "the client closed the connection" });
     }
-    if (this.#expected.open) {
+    if (this.#outgoing.expected.open) {
       // Sync alone would commit what the pipeline did so far. PostgreSQL rolls it back, and so does an error before it.
       encodeFrontend(writer, { type: "Execute", portal: "of a client that is gone", maxRows: 0 });
-      this.#expected.add("execute");
+      this.#outgoing.expected.add("execute");
       writer.raw(constantFrames.sync);
-      this.#expected.endSegment("sync");
+      this.#outgoing.expected.endSegment("sync");
     }
     this.#hub.backend.send(writer.take());
   }
@@ -247,30 +224,30 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   /** `first`: SQL of the gateway's own that is sent before the client's messages. */
   #begin(first: string): void | Promise<void> {
     this.#turn = "held";
-    this.#expected = new ExpectedAnswers();
+    this.#outgoing.expected = new ExpectedAnswers();
     this.#hub.backend.receiver = this;
     this.#hub.owner = this;
     const writer = new Writer();
     if (first !== "") {
       encodeFrontend(writer, { type: "Query", query: first });
-      this.#expected.endSegment("query", "all");
+      this.#outgoing.expected.endSegment("query", "all");
     }
     return this.#forward(writer);
   }
 
   /** Everything that was sent is answered, or waits for more: a COPY for its data. */
   get #answered(): boolean {
-    return this.#expected.settled || this.#copy === "receiving";
+    return this.#outgoing.expected.settled || this.#outgoing.copy === "receiving";
   }
 
   /** Nothing is running, or half sent: only the transaction's state says whether the turn is over. */
   get #quiet(): boolean {
-    return this.#expected.outstanding === 0 && !this.#expected.open;
+    return this.#outgoing.expected.outstanding === 0 && !this.#outgoing.expected.open;
   }
 
   /** After ReadyForQuery: keeps the turn in a transaction, else ends it. */
   #settle(): void {
-    if (!this.#quiet || this.#complete) return;
+    if (!this.#quiet || this.#inbox.complete) return;
     if (this.#status === "I" || this.#closing) this.#endTurn();
   }
 
@@ -288,22 +265,20 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   /** Whether the turn can go to another client. */
   async #finishTurn(): Promise<boolean> {
     // PostgreSQL has answered everything that it was sent before a query of the gateway's own is answered.
-    if (this.#uncertain) await this.#hub.barrier();
-    this.#uncertain = false;
+    if (this.#outgoing.uncertain) await this.#hub.barrier();
+    this.#outgoing.uncertain = false;
     // In this order: in a failed transaction nothing but its end is run. What comes before the row is dropped below.
     if (this.#closing && this.#status !== "I") await this.#hub.backend.query("ROLLBACK; SELECT 1");
     this.#status = "I";
     if (this.#deallocated) await this.#hub.deallocated(this.statements);
     this.#deallocated = false;
-    const changes = this.#channelChanges;
-    this.#channelChanges = [];
-    this.#plannedChanges = [];
+    const changes = this.#outgoing.channelChanges.take();
     if (changes.length > 0) await this.#hub.listened(this, changes);
     return this.#closing !== undefined || (await this.#hub.released(this));
   }
 
   #turnEnded(release: boolean): void {
-    this.#portalTexts.clear();
+    this.#outgoing.endTransaction();
     this.#turn = "none";
     if (this.#closing) {
       this.#hub.backend.receiver = undefined;
@@ -311,7 +286,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       return;
     }
     this.#peer?.ready("I");
-    if (this.#hub.turns.waiting === 0 && this.#complete) {
+    if (this.#hub.turns.waiting === 0 && this.#inbox.complete) {
       this.#turn = "held";
       this.#forward();
       return;
@@ -324,230 +299,57 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   // --- forwarding ---
 
   #forward(writer: Writer = new Writer()): void | Promise<void> {
-    const inbox = this.#inbox;
+    const { frames } = this.#inbox;
     let at = 0;
-    while (at < inbox.length && this.#copy !== "possible" && !this.#ending) {
-      const frame = inbox[at++] as Frame;
-      this.#forwardOne(frame, writer);
-      if (at === inbox.length && frame.code === frontendCodes.Flush) this.#endDescription(writer);
+    while (at < frames.length && this.#outgoing.copy !== "possible" && !this.#ending) {
+      const frame = frames[at++] as Frame;
+      this.#outgoing.forward(frame, writer);
+      if (at === frames.length && frame.code === frontendCodes.Flush && this.#status === "I") {
+        this.#ending = this.#outgoing.endDescription(writer);
+      }
     }
-    this.#inbox = at === inbox.length ? [] : inbox.slice(at);
-    this.#gathered = 0;
-    this.#complete = this.#inbox.length > 0;
+    this.#inbox.taken(at);
     return this.#hub.backend.send(writer.take());
-  }
-
-  /**
-   * asyncpg prepares with Flush, and sends Sync with the statement's first use: a description alone must not keep the
-   * turn. It is ended with a Sync of the gateway's own; what comes behind waits for the answer.
-   */
-  #endDescription(writer: Writer): void {
-    if (this.#status !== "I" || this.#copy !== "none" || this.#expected.outstanding > 0) return;
-    if (!this.#expected.open || !this.#expected.onlyDescribes) return;
-    writer.raw(constantFrames.sync);
-    this.#expected.endSegment("sync", "ready");
-    this.#ending = true;
-  }
-
-  #forwardOne(frame: Frame, writer: Writer): void {
-    if (this.#copy === "receiving") {
-      this.#forwardCopy(frame, writer);
-      return;
-    }
-    switch (frame.code) {
-      case frontendCodes.Query: {
-        const text = this.#beforeQuery(frame, writer);
-        const encoding = askedEncoding(text);
-        if (encoding === undefined) break;
-        encodeFrontend(writer, { type: "Query", query: refusingText(encoding) });
-        return;
-      }
-      case frontendCodes.Parse:
-      case frontendCodes.Bind:
-      case frontendCodes.Describe:
-      case frontendCodes.Execute:
-      case frontendCodes.Close:
-        this.#beforeExtended(frame, writer);
-        if (frame.code === frontendCodes.Parse && this.#refuseEncoding(frame, writer)) return;
-        break;
-      case frontendCodes.Sync:
-        this.#expected.endSegment("sync");
-        break;
-      case frontendCodes.FunctionCall:
-        this.#expected.endSegment("query");
-        break;
-    }
-    writer.raw(frame.bytes);
-    // The answer to an Execute that may start a COPY is needed before the messages behind it can be understood.
-    if (this.#copy === "possible" && this.#copyByExecute) writer.raw(constantFrames.flush);
-  }
-
-  /** Puts a Parse that will fail at Execute in place of one that would set another client_encoding. */
-  #refuseEncoding(frame: Frame, writer: Writer): boolean {
-    const message = this.#decode(frame);
-    const encoding = message?.type === "Parse" ? askedEncoding(message.query) : undefined;
-    if (message?.type !== "Parse" || encoding === undefined) return false;
-    encodeFrontend(writer, { ...message, query: refusingText(encoding) });
-    return true;
-  }
-
-  /** Gives the query's text. */
-  #beforeQuery(frame: Frame, writer: Writer): string {
-    const message = this.#decode(frame);
-    const text = message?.type === "Query" ? message.query : "";
-    if (!this.#expected.open && namesStatements.test(text)) {
-      let inserted = false;
-      this.statements.summonAll(writer, (kind) => {
-        inserted = true;
-        this.#expected.add(kind, { inserted });
-      });
-      if (inserted) {
-        writer.raw(constantFrames.sync);
-        this.#expected.endSegment("sync", "all");
-      }
-    }
-    this.#noteText(text);
-    this.statements.closed("");
-    this.#expected.endSegment("query");
-    if (mayCopyIn.test(text)) {
-      this.#copy = "possible";
-      this.#copyByExecute = false;
-    }
-    return text;
-  }
-
-  #beforeExtended(frame: Frame, writer: Writer): void {
-    const message = this.#decode(frame);
-    // A malformed message is answered with an error like any other; its kind does not matter.
-    if (!message) this.#expected.add("execute");
-    const inserted = (kind: ExtendedKind): void => this.#expected.add(kind, { inserted: true });
-    switch (message?.type) {
-      case "Parse": {
-        const { statement: name, query, parameterTypes } = message;
-        if (name !== "") {
-          this.#hub.checkStatements(this.statements);
-          this.statements.summon(name, writer, inserted);
-        }
-        if (namesStatements.test(query)) this.statements.summonAll(writer, inserted);
-        this.#statementTexts.set(name, query);
-        const parsed = parsedStatement(name, query, parameterTypes);
-        this.statements.parsing(name);
-        this.#expected.add("parse", {
-          done: () => this.statements.parsed(parsed),
-          dropped: () => this.statements.notParsed(name),
-        });
-        return;
-      }
-      case "Bind":
-        this.statements.summon(message.statement, writer, inserted);
-        this.#expected.add("bind");
-        this.#portalTexts.set(message.portal, this.#statementTexts.get(message.statement) ?? "");
-        return;
-      case "Describe":
-        if (message.kind === "S") this.statements.summon(message.name, writer, inserted);
-        this.#expected.add("describe");
-        return;
-      case "Close":
-        if (message.kind === "P") this.#expected.add("close");
-        else {
-          const { name } = message;
-          this.#statementTexts.delete(name);
-          this.statements.summon(name, writer, inserted);
-          this.#expected.add("close", { done: () => this.statements.closed(name) });
-        }
-        return;
-      case "Execute": {
-        const text = this.#portalTexts.get(message.portal) ?? "";
-        this.#expected.add("execute");
-        this.#noteText(text);
-        if (!mayCopyIn.test(text)) return;
-        this.#copy = "possible";
-        this.#copyByExecute = true;
-      }
-    }
-  }
-
-  /** A message in the middle of COPY FROM STDIN; PostgreSQL ignores Flush and Sync there. */
-  #forwardCopy(frame: Frame, writer: Writer): void {
-    const { CopyData, CopyDone, CopyFail, Flush, Sync } = frontendCodes;
-    if (frame.code !== CopyDone && frame.code !== CopyFail) {
-      if (frame.code === CopyData || frame.code === Flush || frame.code === Sync) {
-        writer.raw(frame.bytes);
-        this.#uncertain ||= frame.code === Sync;
-        return;
-      }
-      // PostgreSQL ends such a connection, and a shared session must not end: it gets to know of the failure only.
-      this.#misplaced ??= frame.code;
-      encodeFrontend(writer, { type: "CopyFail", message: "" });
-    } else writer.raw(frame.bytes);
-    // A Query may hold another COPY behind this one.
-    this.#copy = this.#copyByExecute ? "none" : "possible";
-  }
-
-  /** The message, or undefined if it is malformed: the backend has the right error for it. */
-  #decode(frame: Frame): ReturnType<typeof decodeFrontend> | undefined {
-    try {
-      return decodeFrontend(frame.code, frame.body);
-    } catch {
-      return undefined;
-    }
-  }
-
-  #noteText(text: string): void {
-    this.#hub.noteText(text);
-    traceText(this.traces, text);
-    if (!mayListen.test(text)) return;
-    try {
-      for (const statement of splitStatements(text)) {
-        const kind = classify(statement.text);
-        if (kind.type === "listen" || kind.type === "unlisten") this.#plannedChanges.push(kind);
-        if (kind.type === "discard" && kind.what === "all") {
-          this.#plannedChanges.push({ type: "unlisten", channel: undefined });
-        }
-      }
-    } catch {
-      // A syntax error: nothing of it will run.
-    }
   }
 
   // --- the backend's side ---
 
   receive(frame: Frame): void {
-    if (this.#expected.swallowing) {
+    if (this.#outgoing.expected.swallowing) {
       this.#swallow(frame);
       return;
     }
     switch (frame.code) {
       case backendCodes.ParseComplete:
-        if (!this.#expected.complete("parse")) return;
+        if (!this.#outgoing.expected.complete("parse")) return;
         break;
       case backendCodes.CloseComplete:
-        if (!this.#expected.complete("close")) return;
+        if (!this.#outgoing.expected.complete("close")) return;
         break;
       case backendCodes.BindComplete:
-        this.#expected.complete("bind");
+        this.#outgoing.expected.complete("bind");
         break;
       case backendCodes.RowDescription:
       case backendCodes.NoData:
-        this.#expected.complete("describe");
+        this.#outgoing.expected.complete("describe");
         break;
       case backendCodes.CommandComplete:
         this.#tag(frame);
-        this.#expected.complete("execute");
+        this.#outgoing.expected.complete("execute");
         break;
       case backendCodes.EmptyQueryResponse:
       case backendCodes.PortalSuspended:
-        this.#expected.complete("execute");
+        this.#outgoing.expected.complete("execute");
         break;
       case backendCodes.ErrorResponse:
-        if (this.#copy === "receiving" || this.#copyByExecute) this.#copy = "none";
+        if (this.#outgoing.copy === "receiving" || this.#outgoing.copyByExecute) this.#outgoing.copy = "none";
         // Its pipeline was ended for it, so that the backend skips nothing any more: here it is skipped.
-        if (this.#expected.failed()) this.#refused = true;
-        if (this.#misplaced === undefined) break;
-        this.#loseSynchronization(frame, this.#misplaced);
+        if (this.#outgoing.expected.failed()) this.#refused = true;
+        if (this.#outgoing.misplaced === undefined) break;
+        this.#loseSynchronization(frame, this.#outgoing.misplaced);
         return;
       case backendCodes.CopyInResponse:
-        this.#copy = "receiving";
+        this.#outgoing.copy = "receiving";
         break;
       case backendCodes.ParameterStatus:
         // Only what the client does not know yet: changing turns sets values back and forth.
@@ -564,13 +366,13 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #swallow(frame: Frame): void {
     switch (frame.code) {
       case backendCodes.ParseComplete:
-        this.#expected.complete("parse");
+        this.#outgoing.expected.complete("parse");
         return;
       case backendCodes.CloseComplete:
-        this.#expected.complete("close");
+        this.#outgoing.expected.complete("close");
         return;
       case backendCodes.ErrorResponse:
-        this.#expected.failed();
+        this.#outgoing.expected.failed();
         return;
       case backendCodes.ParameterStatus:
         this.#tell(frame);
@@ -587,7 +389,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       if (this.#closing && !this.#quiet) this.#bringToEnd();
       if (this.#refused && this.#quiet) this.#refuse(undefined);
       // A COPY has begun, or turned out not to: what waited can go on.
-      if (this.#complete && this.#copy !== "possible") this.#forward();
+      if (this.#inbox.complete && this.#outgoing.copy !== "possible") this.#forward();
       this.#settle();
     }
     const pressure = this.#pressure;
@@ -603,7 +405,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** Whether the client listens to a channel, the turn at hand included. */
   listens(channel: string): boolean {
-    return this.channels.after(this.#channelChanges).has(channel);
+    return this.channels.after(this.#outgoing.channelChanges.done).has(channel);
   }
 
   /** A notification of a channel that the client listens to. */
@@ -634,7 +436,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   #tag(frame: Frame): void {
-    if (this.#copyByExecute) this.#copy = "none";
+    if (this.#outgoing.copyByExecute) this.#outgoing.copy = "none";
     const [first, second] = frame.body;
     // SELECT, INSERT, UPDATE: by far the most, and without traces.
     if (
@@ -645,8 +447,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       return;
     const tag = tagText(frame.body);
     traceTag(this.traces, tag);
-    if (tag === "LISTEN") this.#changed("listen");
-    else if (tag === "UNLISTEN" || tag === "DISCARD ALL") this.#changed("unlisten");
+    if (tag === "LISTEN") this.#outgoing.channelChanges.ran("listen");
+    else if (tag === "UNLISTEN" || tag === "DISCARD ALL") this.#outgoing.channelChanges.ran("unlisten");
     if (tag.startsWith("DEALLOCATE") || tag === "DISCARD ALL") this.#deallocated = true;
   }
 
@@ -659,10 +461,10 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   #ready(frame: Frame): void {
     this.#ending = false;
-    const shown = this.#expected.ready();
-    if (this.#expected.outstanding === 0) this.#copy = "none";
+    const shown = this.#outgoing.expected.ready();
+    if (this.#outgoing.expected.outstanding === 0) this.#outgoing.copy = "none";
     this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
-    if (this.#status === "I") this.#portalTexts.clear();
+    if (this.#status === "I") this.#outgoing.endTransaction();
     if (!shown) return;
     this.#pass(frame.bytes);
     if (this.#quiet && this.#status !== "I") this.#peer?.ready(this.#status);
@@ -679,109 +481,18 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (frames) this.#pressure = this.#peer?.send(frames) ?? this.#pressure;
   }
 
-  // --- statements without a turn ---
-
-  /**
-   * Parse and Sync, while another client has its turn. pgbench prepares its clients' statements one by one in a single
-   * thread, while another of its clients is in a transaction: if it had to wait, it would wait for itself.
-   */
-  #parsesOnly(): boolean {
-    const { holder } = this.#hub.turns;
-    if (holder === undefined || holder === this || this.#refused) return false;
-    const [first] = this.#inbox;
-    return (
-      first?.code === frontendCodes.Parse &&
-      this.#inbox.at(-1)?.code === frontendCodes.Sync &&
-      this.#inbox.every(({ code }) => code === frontendCodes.Parse || code === frontendCodes.Sync)
-    );
-  }
-
-  /** Takes statements without the backend, which gets them before their first use: only then it finds their errors. */
-  #parseLater(): void {
-    const writer = new Writer();
-    let failed = false;
-    for (const frame of this.#inbox) {
-      if (frame.code === frontendCodes.Sync) {
-        failed = false;
-        writer.raw(constantFrames.readyForQueryIdle);
-      } else if (!failed) failed = !this.#adopt(frame, writer);
-    }
-    this.#inbox = [];
-    this.#gathered = 0;
-    this.#complete = false;
-    this.#peer?.send(writer.take());
-    this.#peer?.ready("I");
-  }
-
-  #adopt(frame: Frame, writer: Writer): boolean {
-    try {
-      const message = decodeFrontend(frame.code, frame.body);
-      if (message.type !== "Parse") return true;
-      const { statement: name, query, parameterTypes } = message;
-      if (name !== "" && this.statements.has(name)) {
-        throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
-      }
-      if (splitStatements(query).length > 1) {
-        throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
-      }
-      this.#hub.checkStatements(this.statements);
-      this.#statementTexts.set(name, query);
-      this.statements.adopt(parsedStatement(name, query, parameterTypes));
-      writer.raw(constantFrames.parseComplete);
-      return true;
-    } catch (error) {
-      writeErrorResponse(writer, PgError.from(error).fields);
-      return false;
-    }
-  }
-
   // --- refusals ---
-
-  /** COPY messages between turns are left over from a COPY that failed; Flush has nothing to flush. */
-  #dropStray(): void {
-    const stray = ({ code, bytes }: Frame): boolean =>
-      code === frontendCodes.CopyData ||
-      code === frontendCodes.CopyDone ||
-      code === frontendCodes.CopyFail ||
-      // One with a body is malformed, which PostgreSQL does not let pass.
-      (code === frontendCodes.Flush && bytes.length === constantFrames.flush.length);
-    const first = this.#inbox.findIndex((frame) => !stray(frame));
-    if (first !== 0) this.#inbox = first < 0 ? [] : this.#inbox.slice(first);
-  }
 
   /** Answers the client's message with an error, without the backend; then passes over everything up to Sync. */
   #refuse(error: PgError | undefined): void {
     const writer = new Writer();
     if (error) writeErrorResponse(writer, error.fields);
-    const inbox = this.#inbox;
-    const first = inbox[0];
-    let answered = false;
-    if (!this.#refused && first && isOwnSegment(first.code)) {
-      inbox.shift();
-      answered = true;
-    } else {
-      this.#refused = true;
-      const sync = inbox.findIndex(({ code }) => code === frontendCodes.Sync);
-      answered = sync >= 0;
-      inbox.splice(0, answered ? sync + 1 : inbox.length);
-    }
-    this.#complete = inbox.some(({ code }) => !gathers.has(code));
-    if (answered) {
-      this.#refused = false;
-      writer.raw(constantFrames.readyForQueryIdle);
-    }
+    const answered = (!this.#refused && this.#inbox.skipQuery()) || this.#inbox.skipToSync();
+    this.#refused = !answered;
+    if (answered) writer.raw(constantFrames.readyForQueryIdle);
     if (writer.length > 0) this.#peer?.send(writer.take());
     if (answered) this.#peer?.ready("I");
     if (error) this.flush();
-  }
-
-  /** A LISTEN or UNLISTEN ran: the next one of those that were sent; what failed before it is passed over. */
-  #changed(type: ChannelChange["type"]): void {
-    const at = this.#plannedChanges.findIndex((change) => change.type === type);
-    const change = this.#plannedChanges[at];
-    if (!change) return;
-    this.#plannedChanges.splice(0, at + 1);
-    this.#channelChanges.push(change);
   }
 
   /** Tells the client of a setting that turned out different from what its startup was answered. */
@@ -794,10 +505,6 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     writeParameterStatus(writer, name, value);
     this.#peer?.send(writer.take());
   }
-}
-
-function isOwnSegment(code: number): boolean {
-  return code === frontendCodes.Query || code === frontendCodes.FunctionCall;
 }
 
 const decoder = new TextDecoder();

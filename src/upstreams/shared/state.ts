@@ -34,14 +34,14 @@ export function noTraces(): Traces {
   return { settings: false, prepared: false, customSettings: new Set() };
 }
 
-const customName = /\b[A-Za-z_]\w*\.[A-Za-z_]\w*\b/g;
+const customName = /[A-Za-z_][\w$]*"?(?:\."?[A-Za-z_][\w$]*)+/g;
 
 /** Notes what a text may do to the session. Command tags tell the rest (see `traceTag`). */
 export function traceText(traces: Traces, text: string): void {
   if (!/\bset(_config)?\b/i.test(text)) return;
-  if (/set_config/i.test(text)) traces.settings = true;
+  if (/set_config|pg_settings/i.test(text)) traces.settings = true;
   for (const [name] of text.matchAll(customName)) {
-    if (traces.customSettings.size < 1000) traces.customSettings.add(name.toLowerCase());
+    if (traces.customSettings.size < 1000) traces.customSettings.add(name.replaceAll('"', "").toLowerCase());
   }
 }
 
@@ -71,19 +71,27 @@ export function traceTag(traces: Traces, tag: string): void {
  */
 export const mayPin: RegExp = /temp|advisory|\bhold\b/i;
 
-/** SQL that makes functions which change settings: a call of one leaves no trace in a command tag. */
-export const mayHideSettings: RegExp = /\b(function|procedure|do)\b[\s\S]*\bset/i;
+/**
+ * In the body of a function: set_config, SET (not that of UPDATE) or PREPARE, also as text for EXECUTE. A call of such a
+ * function leaves no trace in a command tag. Functions with settings of their own put them back themselves.
+ */
+const hidingBody = "(?:set_config|(?:^|;|'|\"|\\$|begin|then|else|loop)\\s*(?:set|prepare|deallocate)\\s)";
 
-/** Whether functions that were there before may do what `mayPin` and `mayHideSettings` look for. */
+/** SQL that makes functions which change the session's state. */
+export const mayHideState: RegExp = new RegExp(`\\b(?:function|procedure)\\b[\\s\\S]*${hidingBody}`, "i");
+
+/** Whether functions that were there before may do what `mayPin` and `mayHideState` look for. */
 export async function hiddenInFunctions(
   backend: SharedBackend,
-): Promise<{ readonly pins: boolean; readonly settings: boolean }> {
+): Promise<{ readonly pins: boolean; readonly state: boolean }> {
   const [row] = await backend.query(`
-    SELECT coalesce(pg_catalog.bool_or(p.prosrc ~* 'temp|advisory|\\mhold\\M'), false),
-        coalesce(pg_catalog.bool_or(p.prosrc ~* '\\mset' OR p.proconfig IS NOT NULL), false)
-      FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-      WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')`);
-  return { pins: row?.[0] === "t", settings: row?.[1] === "t" };
+    SELECT coalesce(pg_catalog.bool_or(body ~* 'temp|advisory|\\mhold\\M'), false),
+        coalesce(pg_catalog.bool_or(body ~* ${literal(hidingBody)}), false)
+      FROM (
+        SELECT p.prosrc || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') AS body
+          FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')) AS function`);
+  return { pins: row?.[0] === "t", state: row?.[1] === "t" };
 }
 
 /**

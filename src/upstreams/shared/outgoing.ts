@@ -1,0 +1,260 @@
+/**
+ * A client's messages on their way to the shared backend: what has to be put before or in place of them, which answers
+ * are to come, and whether a COPY may begin.
+ */
+import { splitStatements } from "../../sql/split.ts";
+import { PgError } from "../../wire/error.ts";
+import type { Frame } from "../../wire/framer.ts";
+import {
+  constantFrames,
+  decodeFrontend,
+  encodeFrontend,
+  frontendCodes,
+  writeErrorResponse,
+} from "../../wire/mod.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+import type { Writer } from "../../wire/writer.ts";
+import { ChannelChanges } from "./channels.ts";
+import { askedEncoding, refusingText } from "./encoding.ts";
+import { ExpectedAnswers, type ExtendedKind } from "./expected-answers.ts";
+import { type ClientStatements, parsedStatement } from "./statements.ts";
+
+/** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
+const mayCopyIn = /\bcopy\b[\s\S]*\bstdin\b/i;
+/** SQL that can name any prepared statement of the session. */
+const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
+
+export interface OutgoingHost {
+  /** Looks at SQL that is about to run. */
+  noteText(text: string): void;
+  /** @throws PgError if the client has too many of them */
+  checkStatements(statements: ClientStatements): void;
+}
+
+export class Outgoing {
+  readonly statements: ClientStatements;
+  /** What LISTEN and UNLISTEN do in this turn. */
+  readonly channelChanges: ChannelChanges = new ChannelChanges();
+  expected: ExpectedAnswers = new ExpectedAnswers();
+  /** Whether a COPY FROM STDIN is going on, or may be starting. */
+  copy: "none" | "possible" | "receiving" = "none";
+  /** The COPY at hand came by Execute, not by Query. */
+  copyByExecute = false;
+  /** Syncs were sent in the middle of a COPY: whether they are answered depends on when it failed. */
+  uncertain = false;
+  /** The type of a message that came in the middle of a COPY, where it has no place. */
+  misplaced: number | undefined;
+  readonly #host: OutgoingHost;
+  readonly #portalTexts: Map<string, string> = new Map();
+  readonly #statementTexts: Map<string, string> = new Map();
+
+  constructor(host: OutgoingHost, statements: ClientStatements) {
+    this.#host = host;
+    this.statements = statements;
+  }
+
+  /** Portals end with their transaction. */
+  endTransaction(): void {
+    this.#portalTexts.clear();
+  }
+
+  /**
+   * Takes Parse and Sync while another client has its turn; the backend gets the statements before their first use, and
+   * only then finds their errors. pgbench prepares its clients' statements one by one in a single thread, while another
+   * of its clients is in a transaction: if it had to wait, it would wait for itself.
+   */
+  parseLater(frames: readonly Frame[], writer: Writer): void {
+    let failed = false;
+    for (const frame of frames) {
+      if (frame.code === frontendCodes.Sync) {
+        failed = false;
+        writer.raw(constantFrames.readyForQueryIdle);
+      } else if (!failed) failed = !this.#adopt(frame, writer);
+    }
+  }
+
+  #adopt(frame: Frame, writer: Writer): boolean {
+    try {
+      const message = decodeFrontend(frame.code, frame.body);
+      if (message.type !== "Parse") return true;
+      const { statement: name, query, parameterTypes } = message;
+      if (name !== "" && this.statements.has(name)) {
+        throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
+      }
+      if (splitStatements(query).length > 1) {
+        throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
+      }
+      this.#host.checkStatements(this.statements);
+      this.#statementTexts.set(name, query);
+      this.statements.adopt(parsedStatement(name, query, parameterTypes));
+      writer.raw(constantFrames.parseComplete);
+      return true;
+    } catch (error) {
+      writeErrorResponse(writer, PgError.from(error).fields);
+      return false;
+    }
+  }
+
+  /** Writes a message for the backend. */
+  forward(frame: Frame, writer: Writer): void {
+    if (this.copy === "receiving") {
+      this.#forwardCopy(frame, writer);
+      return;
+    }
+    switch (frame.code) {
+      case frontendCodes.Query: {
+        const text = this.#beforeQuery(frame, writer);
+        const encoding = askedEncoding(text);
+        if (encoding === undefined) break;
+        encodeFrontend(writer, { type: "Query", query: refusingText(encoding) });
+        return;
+      }
+      case frontendCodes.Parse:
+      case frontendCodes.Bind:
+      case frontendCodes.Describe:
+      case frontendCodes.Execute:
+      case frontendCodes.Close:
+        this.#beforeExtended(frame, writer);
+        if (frame.code === frontendCodes.Parse && this.#refuseEncoding(frame, writer)) return;
+        break;
+      case frontendCodes.Sync:
+        this.expected.endSegment("sync");
+        break;
+      case frontendCodes.FunctionCall:
+        this.expected.endSegment("query");
+        break;
+    }
+    writer.raw(frame.bytes);
+    // The answer to an Execute that may start a COPY is needed before the messages behind it can be understood.
+    if (this.copy === "possible" && this.copyByExecute) writer.raw(constantFrames.flush);
+  }
+
+  /**
+   * asyncpg prepares with Flush, and sends Sync with the statement's first use: a description alone must not keep the
+   * turn. It is ended with a Sync of the gateway's own; what comes behind must wait for the answer.
+   * Only outside a transaction; false: the pipeline does more than describe.
+   */
+  endDescription(writer: Writer): boolean {
+    if (this.copy !== "none" || this.expected.outstanding > 0) return false;
+    if (!this.expected.open || !this.expected.onlyDescribes) return false;
+    writer.raw(constantFrames.sync);
+    this.expected.endSegment("sync", "ready");
+    return true;
+  }
+
+  /** Puts a Parse that will fail at Execute in place of one that would set another client_encoding. */
+  #refuseEncoding(frame: Frame, writer: Writer): boolean {
+    const message = this.#decode(frame);
+    const encoding = message?.type === "Parse" ? askedEncoding(message.query) : undefined;
+    if (message?.type !== "Parse" || encoding === undefined) return false;
+    encodeFrontend(writer, { ...message, query: refusingText(encoding) });
+    return true;
+  }
+
+  /** Gives the query's text. */
+  #beforeQuery(frame: Frame, writer: Writer): string {
+    const message = this.#decode(frame);
+    const text = message?.type === "Query" ? message.query : "";
+    if (!this.expected.open && namesStatements.test(text)) {
+      let inserted = false;
+      this.statements.summonAll(writer, (kind) => {
+        inserted = true;
+        this.expected.add(kind, { inserted });
+      });
+      if (inserted) {
+        writer.raw(constantFrames.sync);
+        this.expected.endSegment("sync", "all");
+      }
+    }
+    this.#note(text);
+    this.statements.closed("");
+    this.expected.endSegment("query");
+    if (mayCopyIn.test(text)) {
+      this.copy = "possible";
+      this.copyByExecute = false;
+    }
+    return text;
+  }
+
+  #beforeExtended(frame: Frame, writer: Writer): void {
+    const message = this.#decode(frame);
+    // A malformed message is answered with an error like any other; its kind does not matter.
+    if (!message) this.expected.add("execute");
+    const inserted = (kind: ExtendedKind): void => this.expected.add(kind, { inserted: true });
+    switch (message?.type) {
+      case "Parse": {
+        const { statement: name, query, parameterTypes } = message;
+        if (name !== "") {
+          this.#host.checkStatements(this.statements);
+          this.statements.summon(name, writer, inserted);
+        }
+        if (namesStatements.test(query)) this.statements.summonAll(writer, inserted);
+        this.#statementTexts.set(name, query);
+        const parsed = parsedStatement(name, query, parameterTypes);
+        this.statements.parsing(name);
+        this.expected.add("parse", {
+          done: () => this.statements.parsed(parsed),
+          dropped: () => this.statements.notParsed(name),
+        });
+        return;
+      }
+      case "Bind":
+        this.statements.summon(message.statement, writer, inserted);
+        this.expected.add("bind");
+        this.#portalTexts.set(message.portal, this.#statementTexts.get(message.statement) ?? "");
+        return;
+      case "Describe":
+        if (message.kind === "S") this.statements.summon(message.name, writer, inserted);
+        this.expected.add("describe");
+        return;
+      case "Close":
+        if (message.kind === "P") this.expected.add("close");
+        else {
+          const { name } = message;
+          this.#statementTexts.delete(name);
+          this.statements.summon(name, writer, inserted);
+          this.expected.add("close", { done: () => this.statements.closed(name) });
+        }
+        return;
+      case "Execute": {
+        const text = this.#portalTexts.get(message.portal) ?? "";
+        this.expected.add("execute");
+        this.#note(text);
+        if (!mayCopyIn.test(text)) return;
+        this.copy = "possible";
+        this.copyByExecute = true;
+      }
+    }
+  }
+
+  /** A message in the middle of COPY FROM STDIN; PostgreSQL ignores Flush and Sync there. */
+  #forwardCopy(frame: Frame, writer: Writer): void {
+    const { CopyData, CopyDone, CopyFail, Flush, Sync } = frontendCodes;
+    if (frame.code !== CopyDone && frame.code !== CopyFail) {
+      if (frame.code === CopyData || frame.code === Flush || frame.code === Sync) {
+        writer.raw(frame.bytes);
+        this.uncertain ||= frame.code === Sync;
+        return;
+      }
+      // PostgreSQL ends such a connection, and a shared session must not end: it gets to know of the failure only.
+      this.misplaced ??= frame.code;
+      encodeFrontend(writer, { type: "CopyFail", message: "" });
+    } else writer.raw(frame.bytes);
+    // A Query may hold another COPY behind this one.
+    this.copy = this.copyByExecute ? "none" : "possible";
+  }
+
+  #note(text: string): void {
+    this.#host.noteText(text);
+    this.channelChanges.plan(text);
+  }
+
+  /** The message, or undefined if it is malformed: the backend has the right error for it. */
+  #decode(frame: Frame): ReturnType<typeof decodeFrontend> | undefined {
+    try {
+      return decodeFrontend(frame.code, frame.body);
+    } catch {
+      return undefined;
+    }
+  }
+}
