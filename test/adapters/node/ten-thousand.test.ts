@@ -1,11 +1,12 @@
 // Ten thousand connections that die, in every phase and in every way: nothing of them may stay.
 import { connect, type Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { afterAll, expect, test } from "vitest";
 import { listen } from "../../../adapters/node/listen.ts";
 import { tlsServer } from "../../../adapters/node/tls.ts";
-import { type AuthSource, parseVerifier } from "../../../src/auth/mod.ts";
-import { memoryCancelRegistry } from "../../../src/session/mod.ts";
+import { type AuthSource, type Login, parseVerifier } from "../../../src/auth/mod.ts";
+import { memoryCancelRegistry, type Upstream } from "../../../src/session/mod.ts";
 import { concat, frontendBytes } from "../../wire/bytes.ts";
 import { certificateFolder, makeCertificate } from "./certificates.ts";
 import { countingUpstream } from "./counting-upstream.ts";
@@ -20,7 +21,8 @@ afterAll(() => certificates.remove());
 
 const verifier = parseVerifier(`md5${"0".repeat(32)}`);
 const auth: AuthSource = {
-  find: ({ user }) => {
+  find: async ({ user }) => {
+    if (user === "slow") await setTimeout(2);
     if (user === "md5") return { method: "md5", verifier };
     return user === "scram" ? { method: "scram-sha-256" } : { method: "trust" };
   },
@@ -91,6 +93,9 @@ const phases: Record<string, (client: Doomed) => Promise<void> | void> = {
   "connected only": () => {},
   "half a startup packet": (client) => client.send(startup().subarray(0, 11)),
   "a startup packet, nothing awaited": (client) => client.send(startup()),
+  "while the user is looked up": (client) => client.send(startup({ user: "slow" })),
+  "while the database is opened": (client) => client.send(startup({ database: "slow" })),
+  "while the upstream connects": (client) => client.send(startup({ database: "connects slowly" })),
   "before the password": async (client) => {
     client.send(startup({ user: "md5" }));
     await client.sees("R\0\0\0\x0c");
@@ -192,7 +197,18 @@ test(`${total} connections leave nothing behind`, { timeout: 180_000 }, async ()
   const strangers: unknown[] = [];
   const note = (error: unknown): void => void strangers.push(error);
   process.on("unhandledRejection", note);
-  const listener = await listen({ auth, cancels, upstream: () => upstream }, { tls, lostClientGrace: 20 });
+  async function open({ database }: Login): Promise<Upstream> {
+    if (database === "slow") await setTimeout(2);
+    if (database !== "connects slowly") return upstream;
+    return {
+      async connect(client) {
+        const session = await upstream.connect(client);
+        await setTimeout(2);
+        return session;
+      },
+    };
+  }
+  const listener = await listen({ auth, cancels, upstream: open }, { tls, lostClientGrace: 20 });
   const { counts } = upstream;
   const names = Object.keys(phases);
   const died = new Map<string, number>();
@@ -220,6 +236,7 @@ test(`${total} connections leave nothing behind`, { timeout: 180_000 }, async ()
     await Promise.all(Array.from({ length: concurrency }, worker));
     await expect.poll(() => listener.size, { timeout: 10_000 }).toBe(0);
     await expect.poll(sockets, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => counts.opened - counts.closed, { timeout: 10_000 }).toBe(0);
   }
 
   // The first ones warm up what is made once: code, pools, tables.
