@@ -104,7 +104,8 @@ export class SharedHub {
     if (this.backend.lost) return undefined;
     if (previous === next) return "";
     const { role, user, prepared, proven } = next.state;
-    if (!previous || this.#mayPin || this.#mayHideState || !proven || role !== "none" || prepared.length > 0) return undefined;
+    if (!previous || this.#mayPin || this.#mayHideState || !proven || role !== "none" || prepared.length > 0)
+      return undefined;
     if (user !== previous.state.user) return undefined;
     if (previous.traces.settings || previous.traces.prepared || previous.state.prepared.length > 0)
       return undefined;
