@@ -53,7 +53,7 @@ async function runClassified(
     done = true;
     return result;
   } finally {
-    await transaction.prepared(call, done);
+    await transaction.prepared(done);
   }
 }
 

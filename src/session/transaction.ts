@@ -5,7 +5,7 @@
 import type { StatementClass } from "../sql/statement.ts";
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import type { RunningCall } from "./call.ts";
+import { RunningCall } from "./call.ts";
 import type { Client } from "./client.ts";
 import type { SavepointAction, StatementSession, TransactionModes, TransactionStatus } from "./upstream.ts";
 
@@ -40,7 +40,7 @@ export class Transaction {
   async endImplicit(call: RunningCall, success: boolean): Promise<void> {
     if (!this.implicit) return;
     this.implicit = false;
-    await (success ? this.#commit(call) : this.#rollback(call));
+    await (success ? this.#commit(call) : this.#rollback());
   }
 
   /** BEGIN. */
@@ -69,7 +69,7 @@ export class Transaction {
     this.status = "I";
     this.implicit = false;
     const modes = this.#modes;
-    if (open) await (failed ? this.#rollback(call) : this.#commit(call));
+    if (open) await (failed ? this.#rollback() : this.#commit(call));
     if (chain) await this.begin(modes, call);
     return failed ? "ROLLBACK" : "COMMIT";
   }
@@ -81,7 +81,7 @@ export class Transaction {
     this.status = "I";
     this.implicit = false;
     const modes = this.#modes;
-    if (open) await this.#rollback(call);
+    if (open) await this.#rollback();
     if (chain) await this.begin(modes, call);
   }
 
@@ -123,12 +123,12 @@ export class Transaction {
   }
 
   /** PREPARE TRANSACTION ended the block, or failed to, which ends it as well. */
-  async prepared(call: RunningCall, success: boolean): Promise<void> {
+  async prepared(success: boolean): Promise<void> {
     const open = this.status !== "I";
     this.status = "I";
     this.#savepoints.length = 0;
     if (success) this.#client.settings.commit();
-    else if (open) await this.#rollback(call);
+    else if (open) await this.#rollback();
   }
 
   /** A statement failed: a block becomes a failed block. */
@@ -147,10 +147,11 @@ export class Transaction {
     this.#client.settings.commit();
   }
 
-  async #rollback(call: RunningCall): Promise<void> {
+  async #rollback(): Promise<void> {
     this.#savepoints.length = 0;
     this.#client.settings.rollback();
-    await this.#upstream.rollback?.(call);
+    // A call of its own: what cancelled the statement must not cancel its rollback.
+    await this.#upstream.rollback?.(new RunningCall(this.#client));
   }
 
   /** BEGIN behind other statements of the same message: the transaction is under way, and its modes are settled. */

@@ -47,7 +47,9 @@ export interface StatementSession {
   describe?(statement: StatementText, call: Call): Description | Promise<Description>;
   /** BEGIN, and the implicit transaction of a multi-statement query or a pipeline. Needs `commit` and `rollback`. */
   begin?(modes: TransactionModes, call: Call): void | Promise<void>;
+  /** COMMIT. One that throws must have rolled back: the session takes the transaction for ended. */
   commit?(call: Call): void | Promise<void>;
+  /** ROLLBACK, and the end of a client that left a transaction open. It is not cancelled. */
   rollback?(call: Call): void | Promise<void>;
   /** SAVEPOINT, RELEASE and ROLLBACK TO. Without it they are 0A000. */
   savepoint?(action: SavepointAction, call: Call): void | Promise<void>;
