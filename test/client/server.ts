@@ -14,7 +14,9 @@ export interface TestServer {
   /** Opens another connection. */
   open(): Promise<ByteStream>;
   readonly sessions: ReadonlySet<Session>;
-  /** Waits until every session has let go of everything. */
+  /** Waits until the sessions of clients that have gone have let go of everything. */
+  settled(): Promise<void>;
+  /** The same for all sessions. */
   closed(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export function testServer({ upstream, duplex: pipe, ...options }: ServerOptions
     typeof upstream === "function" ? { connect: () => ({ query: upstream }) } : upstream;
   const cancels: CancelRegistry = memoryCancelRegistry();
   const sessions = new Set<Session>();
+  const left = new Set<Session>();
   return {
     sessions,
     async open() {
@@ -42,8 +45,21 @@ export function testServer({ upstream, duplex: pipe, ...options }: ServerOptions
       server.onData = (chunk) => session.receive(chunk);
       server.onClose = () => session.end();
       sessions.add(session);
-      session.closed.then(() => sessions.delete(session));
+      session.closed.then(() => {
+        sessions.delete(session);
+        left.delete(session);
+      });
+      for (const goodbye of ["end", "destroy"] as const) {
+        const method = client[goodbye].bind(client);
+        client[goodbye] = () => {
+          if (sessions.has(session)) left.add(session);
+          method();
+        };
+      }
       return client;
+    },
+    async settled() {
+      await Promise.all([...left].map(({ closed }) => closed));
     },
     async closed() {
       await Promise.all([...sessions].map(({ closed }) => closed));
