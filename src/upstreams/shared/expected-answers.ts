@@ -41,10 +41,16 @@ export class ExpectedAnswers {
   #skipping = false;
   /** Extended messages were sent since the last segment ended. */
   #touched = false;
+  #ended = 0;
 
   /** ReadyForQuery messages still to come. */
   get outstanding(): number {
     return this.#segments.length - 1;
+  }
+
+  /** The number of the segment at hand. */
+  get sequence(): number {
+    return this.#ended;
   }
 
   /** Extended messages were sent, or skipped, and no Sync behind them. */
@@ -77,6 +83,7 @@ export class ExpectedAnswers {
     if (this.#skipping && end === "query") return;
     this.#skipping = false;
     this.#touched = false;
+    this.#ended++;
     this.#last.end = end;
     this.#last.swallow = swallow === "all";
     this.#last.swallowReady = swallow !== "nothing";

@@ -16,7 +16,7 @@ import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { ChannelChanges } from "./channels.ts";
 import { askedEncoding, refusingText } from "./encoding.ts";
-import { ExpectedAnswers, type ExtendedKind } from "./expected-answers.ts";
+import { ExpectedAnswers } from "./expected-answers.ts";
 import { type ClientStatements, parsedStatement } from "./statements.ts";
 
 /** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
@@ -95,6 +95,29 @@ export class Outgoing {
     }
   }
 
+  /**
+   * The message names a statement that an earlier pipeline of the client replaces: an error in that would leave another
+   * client's statement there, so that its answer must come first.
+   */
+  mustWait(frame: Frame): boolean {
+    if (!this.statements.unsettled) return false;
+    const message = this.#decode(frame);
+    const unsettled = (name: string): boolean => this.statements.isUnsettled(name, this.expected.sequence);
+    switch (message?.type) {
+      case "Query":
+        return namesStatements.test(message.query);
+      case "Parse":
+        return unsettled(message.statement) || namesStatements.test(message.query);
+      case "Bind":
+        return unsettled(message.statement);
+      case "Describe":
+      case "Close":
+        return message.kind === "S" && unsettled(message.name);
+      default:
+        return false;
+    }
+  }
+
   /** Writes a message for the backend. */
   forward(frame: Frame, writer: Writer): void {
     if (this.copy === "receiving") {
@@ -156,15 +179,7 @@ export class Outgoing {
     const message = this.#decode(frame);
     const text = message?.type === "Query" ? message.query : "";
     if (!this.expected.open && namesStatements.test(text)) {
-      let inserted = false;
-      this.statements.summonAll(writer, (kind) => {
-        inserted = true;
-        this.expected.add(kind, { inserted });
-      });
-      if (inserted) {
-        writer.raw(constantFrames.sync);
-        this.expected.endSegment("sync", "all");
-      }
+      for (const name of this.statements.names) this.#summonAlone(name, writer);
     }
     this.#note(text);
     this.statements.closed("");
@@ -180,15 +195,15 @@ export class Outgoing {
     const message = this.#decode(frame);
     // A malformed message is answered with an error like any other; its kind does not matter.
     if (!message) this.expected.add("execute");
-    const inserted = (kind: ExtendedKind): void => this.expected.add(kind, { inserted: true });
+    const summon = (name: string): void => this.#summon(name, writer);
     switch (message?.type) {
       case "Parse": {
         const { statement: name, query, parameterTypes } = message;
         if (name !== "") {
           this.#host.checkStatements(this.statements);
-          this.statements.summon(name, writer, inserted);
+          summon(name);
         }
-        if (namesStatements.test(query)) this.statements.summonAll(writer, inserted);
+        if (namesStatements.test(query)) for (const each of this.statements.names) summon(each);
         this.#statementTexts.set(name, query);
         const parsed = parsedStatement(name, query, parameterTypes);
         this.statements.parsing(name);
@@ -199,12 +214,12 @@ export class Outgoing {
         return;
       }
       case "Bind":
-        this.statements.summon(message.statement, writer, inserted);
+        summon(message.statement);
         this.expected.add("bind");
         this.#portalTexts.set(message.portal, this.#statementTexts.get(message.statement) ?? "");
         return;
       case "Describe":
-        if (message.kind === "S") this.statements.summon(message.name, writer, inserted);
+        if (message.kind === "S") summon(message.name);
         this.expected.add("describe");
         return;
       case "Close":
@@ -212,7 +227,7 @@ export class Outgoing {
         else {
           const { name } = message;
           this.#statementTexts.delete(name);
-          this.statements.summon(name, writer, inserted);
+          summon(name);
           this.expected.add("close", { done: () => this.statements.closed(name) });
         }
         return;
@@ -225,6 +240,22 @@ export class Outgoing {
         this.copyByExecute = true;
       }
     }
+  }
+
+  #summon(name: string, writer: Writer): boolean {
+    let inserted = false;
+    this.statements.summon(name, writer, this.expected.sequence, (kind, outcome) => {
+      inserted = true;
+      this.expected.add(kind, { inserted, ...outcome });
+    });
+    return inserted;
+  }
+
+  /** In a pipeline of its own: one that cannot be brought back must not keep others from it. */
+  #summonAlone(name: string, writer: Writer): void {
+    if (!this.#summon(name, writer)) return;
+    writer.raw(constantFrames.sync);
+    this.expected.endSegment("sync", "all");
   }
 
   /** A message in the middle of COPY FROM STDIN; PostgreSQL ignores Flush and Sync there. */

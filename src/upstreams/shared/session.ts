@@ -61,6 +61,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   /** The client gets errors for its messages up to Sync: its turn was refused. */
   #refused = false;
   #settled: (() => void) | undefined;
+  /** Settles when the client leaves. */
+  readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   #closing: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -145,6 +147,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   async #close(): Promise<void> {
     this.#closing = Promise.withResolvers();
+    this.#gone.resolve();
     this.#inbox.clear();
     if (this.#hub.backend.lost) return this.#hub.leave(this);
     const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");
@@ -301,12 +304,20 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #forward(writer: Writer = new Writer()): void | Promise<void> {
     const { frames } = this.#inbox;
     let at = 0;
-    while (at < frames.length && this.#outgoing.copy !== "possible" && !this.#ending) {
-      const frame = frames[at++] as Frame;
-      this.#outgoing.forward(frame, writer);
-      if (at === frames.length && frame.code === frontendCodes.Flush && this.#status === "I") {
-        this.#ending = this.#outgoing.endDescription(writer);
+    try {
+      while (at < frames.length && this.#outgoing.copy !== "possible" && !this.#ending) {
+        const frame = frames[at] as Frame;
+        if (this.#outgoing.mustWait(frame)) break;
+        at++;
+        this.#outgoing.forward(frame, writer);
+        if (at === frames.length && frame.code === frontendCodes.Flush && this.#status === "I") {
+          this.#ending = this.#outgoing.endDescription(writer);
+        }
       }
+    } catch (error) {
+      // What came before it is sent all the same: its answers are counted on.
+      at = frames.length;
+      this.#peer?.fail(error);
     }
     this.#inbox.taken(at);
     return this.#hub.backend.send(writer.take());
@@ -394,7 +405,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     }
     const pressure = this.#pressure;
     this.#pressure = undefined;
-    return pressure;
+    // A client that is gone takes nothing any more: what it does not read must not stop the backend.
+    if (pressure && !this.#closing) return Promise.race([pressure, this.#gone.promise]);
   }
 
   lost(error: PgError): void {

@@ -21,19 +21,28 @@ export function parsedStatement(name: string, query: string, parameterTypes: num
 /** What the backend holds, by name. */
 export type ResidentStatements = Map<string, string>;
 
+/** A message of the gateway's own: `done` when it is answered, `dropped` when an error before it kept it from running. */
+export type Inserted = (
+  kind: "parse" | "close",
+  outcome: { readonly done: () => void; readonly dropped: () => void },
+) => void;
+
 /** One client's prepared statements, the unnamed one under "". */
 export class ClientStatements {
   readonly #own: Map<string, ParsedStatement> = new Map();
   readonly #resident: ResidentStatements;
   /** Names whose Parse was sent and not answered: what the backend will hold is on its way. */
   readonly #parsing: Map<string, number> = new Map();
+  /** Names whose statement is being replaced on the backend, and the number of the pipeline that does it. */
+  readonly #replacing: Map<string, number> = new Map();
 
   constructor(resident: ResidentStatements) {
     this.#resident = resident;
   }
 
+  /** Those on their way included. */
   get size(): number {
-    return this.#own.size;
+    return this.#own.size + this.#parsing.size;
   }
 
   has(name: string): boolean {
@@ -42,35 +51,53 @@ export class ClientStatements {
 
   /**
    * Before Bind, Describe or Close: makes the backend's statement of that name the client's own, or none. `inserted` is
-   * called for each message whose answer the client must not see.
+   * called for each message whose answer the client must not see. `pipeline` numbers what ends with one Sync.
    */
-  summon(name: string, writer: Writer, inserted: (kind: "parse" | "close") => void): void {
+  summon(name: string, writer: Writer, pipeline: number, inserted: Inserted): void {
     if (this.#parsing.has(name)) return;
     const own = this.#own.get(name);
-    const resident = this.#resident.get(name);
-    if (own?.key === resident) return;
-    if (resident !== undefined) {
+    let held = this.#resident.get(name);
+    if (own?.key === held) return;
+    const settled = (): void => {
+      this.#replacing.delete(name);
+    };
+    const dropped = (): void => {
+      settled();
+      if (held === undefined) this.#resident.delete(name);
+      else this.#resident.set(name, held);
+    };
+    this.#replacing.set(name, pipeline);
+    if (own) this.#resident.set(name, own.key);
+    else this.#resident.delete(name);
+    if (held !== undefined) {
       encodeFrontend(writer, { type: "Close", kind: "S", name });
-      inserted("close");
-      this.#resident.delete(name);
+      const closed = (): void => {
+        held = undefined;
+        if (!own) settled();
+      };
+      inserted("close", { done: closed, dropped });
     }
-    if (own) {
-      encodeFrontend(writer, {
-        type: "Parse",
-        statement: name,
-        query: own.query,
-        parameterTypes: own.parameterTypes,
-      });
-      inserted("parse");
-      this.#resident.set(name, own.key);
-    }
+    if (!own) return;
+    const { query, parameterTypes } = own;
+    encodeFrontend(writer, { type: "Parse", statement: name, query, parameterTypes });
+    inserted("parse", { done: settled, dropped });
   }
 
-  /** Before SQL that can name statements (EXECUTE, DEALLOCATE, pg_prepared_statements): exactly the client's own. */
-  summonAll(writer: Writer, inserted: (kind: "parse" | "close") => void): void {
-    for (const name of [...this.#resident.keys(), ...this.#own.keys()]) {
-      if (name !== "") this.summon(name, writer, inserted);
-    }
+  /** All that the backend has, or should have: SQL can name any of them, and must find the client's own and no others. */
+  get names(): ReadonlySet<string> {
+    const names = new Set([...this.#resident.keys(), ...this.#own.keys()]);
+    names.delete("");
+    return names;
+  }
+
+  /** Some statement is being replaced, and nobody knows yet whether an error will keep it from it. */
+  get unsettled(): boolean {
+    return this.#replacing.size > 0;
+  }
+
+  /** An earlier pipeline replaces that statement, and was not answered yet. */
+  isUnsettled(name: string, pipeline: number): boolean {
+    return (this.#replacing.get(name) ?? pipeline) !== pipeline;
   }
 
   /** Parse was sent. */
