@@ -1,25 +1,20 @@
 /** The client half against a real PostgreSQL server, over TCP. */
-import { describe, test } from "vitest";
+import { describe } from "vitest";
 import { openSocket } from "../../adapters/node/socket-stream.ts";
-import { type PostgresServer, startPostgres } from "../conformance/postgres-server.ts";
+import { parseUrl } from "../../src/client/mod.ts";
+import { startPostgres } from "../conformance/postgres-server.ts";
 import { clientSuite } from "./suite.ts";
 
-const server: PostgresServer | string = await startPostgres();
+const server = await startPostgres();
+if (typeof server === "string") console.log(`the client against PostgreSQL: not run, ${server}`);
 
-if (typeof server === "string") {
-  test(`not run: ${server}`, () => console.log(`client against PostgreSQL: not run, ${server}`));
-} else {
-  describe(`PostgreSQL ${server.version}`, () => {
-    clientSuite(async () => ({
-      open: () =>
-        openSocket({
-          host: "127.0.0.1",
-          port: server.port,
-          rootCertificate: undefined,
-          certificate: undefined,
-          key: undefined,
-        }),
-      close: () => server.stop(),
-    }));
-  });
-}
+describe.skipIf(typeof server === "string")(
+  typeof server === "string" ? server : `PostgreSQL ${server.version}`,
+  () => {
+    clientSuite(async () => {
+      if (typeof server === "string") throw new Error(server);
+      const { options, ...address } = parseUrl(`postgres://postgres@127.0.0.1:${server.port}`);
+      return { open: () => openSocket(address, options.connectTimeout), close: () => server.stop() };
+    });
+  },
+);
