@@ -195,7 +195,7 @@ export class Outgoing {
     const message = this.#decode(frame);
     // A malformed message is answered with an error like any other; its kind does not matter.
     if (!message) this.expected.add("execute");
-    const summon = (name: string): void => this.#summon(name, writer);
+    const summon = (name: string): boolean => this.#summon(name, writer);
     switch (message?.type) {
       case "Parse": {
         const { statement: name, query, parameterTypes } = message;
