@@ -137,7 +137,7 @@ describe("settings", () => {
     await b.run("select 1");
     expect(
       await a.value(
-        "select current_setting('my.var') = E'" + value.replaceAll("\\", "\\\\").replaceAll("'", "''") + "'",
+        `select current_setting('my.var') = E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`,
       ),
     ).toBe("t");
   });
