@@ -36,6 +36,8 @@ export class SharedHub {
   readonly ended: Promise<void>;
   readonly turns: Turns;
   readonly resident: ResidentStatements = new Map();
+  /** What the backend reports before any client has changed it. */
+  defaults: ReadonlyMap<string, string> = new Map();
   readonly sessions: Set<SharedSession> = new Set();
   /** Whose session state the backend has. */
   owner: SharedSession | undefined;
@@ -79,6 +81,7 @@ export class SharedHub {
     const [row] = await this.backend.query("SELECT session_user");
     this.#ownUser = row?.[0] ?? "";
     this.backend.parameters.set("session_authorization", this.#ownUser);
+    this.defaults = new Map(this.backend.parameters);
   }
 
   /**
@@ -141,7 +144,6 @@ export class SharedHub {
     const deallocate = (previous?.state.prepared.length ?? 0) > 0;
     if (previous) previous.traces = noTraces();
     this.owner = undefined;
-    const before = new Map(this.backend.parameters);
     try {
       const user = next.state.user === previous?.state.user ? undefined : (next.state.user ?? this.#ownUser);
       await restore(this.backend, next.state, { deallocate, user });
@@ -152,9 +154,7 @@ export class SharedHub {
     }
     if (deallocate) this.resident.clear();
     this.owner = next;
-    for (const [name, value] of this.backend.parameters) {
-      if (before.get(name) !== value) next.corrected(name, value);
-    }
+    for (const [name, value] of this.backend.parameters) next.corrected(name, value);
     return true;
   }
 

@@ -61,6 +61,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   /** The client gets errors for its messages up to Sync: its turn was refused. */
   #refused = false;
   #settled: (() => void) | undefined;
+  /** Set while messages wait for the client's next turn. */
+  #yielding: PromiseWithResolvers<void> | undefined;
   /** Settles when the client leaves. */
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   #closing: PromiseWithResolvers<void> | undefined;
@@ -81,7 +83,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       },
       this.statements,
     );
-    this.#told = new Map(hub.backend.parameters);
+    this.#told = new Map(hub.defaults);
     for (const [name, value] of settings) {
       for (const told of this.#told.keys()) {
         // DateStyle comes back completed; what the backend makes of the rest is told after the first turn began.
@@ -109,7 +111,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   flush(): void | Promise<void> {
     if (!this.#inbox.complete) return;
-    if (this.#turn === "held") return this.#forward();
+    if (this.#turn === "held") return this.#forwardOrYield();
     if (this.#turn !== "none") return;
     if (this.#refused) this.#refuse(undefined);
     this.#inbox.dropStray();
@@ -250,8 +252,21 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** After ReadyForQuery: keeps the turn in a transaction, else ends it. */
   #settle(): void {
-    if (!this.#quiet || this.#inbox.complete) return;
+    if (!this.#quiet || (this.#inbox.complete && !this.#yields)) return;
     if (this.#status === "I" || this.#closing) this.#endTurn();
+  }
+
+  /** Others wait: what comes now is for the client's next turn. One that never stops sending would keep them out. */
+  get #yields(): boolean {
+    const { expected, copy } = this.#outgoing;
+    return this.#hub.turns.waiting > 0 && this.#status === "I" && !expected.open && copy === "none";
+  }
+
+  #forwardOrYield(): void | Promise<void> {
+    if (!this.#yields) return this.#forward();
+    this.#yielding ??= Promise.withResolvers();
+    this.#settle();
+    return this.#yielding?.promise;
   }
 
   #endTurn(): void {
@@ -283,12 +298,15 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #turnEnded(release: boolean): void {
     this.#outgoing.endTransaction();
     this.#turn = "none";
+    this.#yielding?.resolve();
+    this.#yielding = undefined;
     if (this.#closing) {
       this.#hub.backend.receiver = undefined;
       this.#closing.resolve();
       return;
     }
-    this.#peer?.ready("I");
+    // With more messages at hand the client is not idle: a cancel is for them.
+    if (!this.#inbox.complete) this.#peer?.ready("I");
     if (this.#hub.turns.waiting === 0 && this.#inbox.complete) {
       this.#turn = "held";
       this.#forward();
@@ -350,6 +368,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         break;
       case backendCodes.EmptyQueryResponse:
       case backendCodes.PortalSuspended:
+        // The text only spoke of one.
+        if (this.#outgoing.copyByExecute) this.#outgoing.copy = "none";
         this.#outgoing.expected.complete("execute");
         break;
       case backendCodes.ErrorResponse:
@@ -400,7 +420,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       if (this.#closing && !this.#quiet) this.#bringToEnd();
       if (this.#refused && this.#quiet) this.#refuse(undefined);
       // A COPY has begun, or turned out not to: what waited can go on.
-      if (this.#inbox.complete && this.#outgoing.copy !== "possible") this.#forward();
+      if (this.#inbox.complete && this.#outgoing.copy !== "possible" && !this.#yields) this.#forward();
       this.#settle();
     }
     const pressure = this.#pressure;
@@ -410,6 +430,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   lost(error: PgError): void {
+    this.#yielding?.resolve();
     this.#settled?.();
     this.#closing?.resolve();
     this.#peer?.fail(error);
