@@ -158,7 +158,7 @@ export class Outgoing {
    * Only outside a transaction; false: the pipeline does more than describe.
    */
   endDescription(writer: Writer): boolean {
-    if (this.copy !== "none" || this.expected.outstanding > 0) return false;
+    if (this.copy !== "none") return false;
     if (!this.expected.open || !this.expected.onlyDescribes) return false;
     writer.raw(constantFrames.sync);
     this.expected.endSegment("sync", "ready");

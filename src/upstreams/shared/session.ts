@@ -493,8 +493,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   #ready(frame: Frame): void {
-    this.#ending = false;
     const shown = this.#outgoing.expected.ready();
+    if (this.#outgoing.expected.outstanding === 0) this.#ending = false;
     if (this.#outgoing.expected.outstanding === 0) this.#outgoing.copy = "none";
     this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
     if (this.#status === "I") this.#outgoing.endTransaction();
