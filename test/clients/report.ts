@@ -3,6 +3,8 @@
  * against, so that a line makes sense when it is all that is left of a CI log.
  */
 
+import { whyDifferent } from "./differences.ts";
+
 /** Characters of a failure's detail that are printed. */
 const detailLimit = 1000;
 
@@ -21,6 +23,8 @@ export class Report {
 
   /** @param detail what was seen; its further lines are indented below the first. Cut when it is long. */
   fail(client: string, check: string, target: string, detail: string): void {
+    const because = whyDifferent(client, check, target);
+    if (because !== undefined) return this.skip(`${client}: ${check}`, target, because);
     this.failed += 1;
     const [first = "", ...rest] = cut(detail.trim()).split("\n");
     const line = `FAIL ${client}: ${check} [${target}]${first === "" ? "" : `: ${first}`}`;
