@@ -27,6 +27,7 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
   readonly parameters: Iterable<readonly [string, string]>;
   readonly #connection: Connection;
   readonly #pool: Pool;
+  readonly #processIds: Map<number, number>;
   readonly #route: CancelRoute;
   readonly #writer: Writer = new Writer();
   readonly #run: FrameRun = new FrameRun();
@@ -44,7 +45,16 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
   #ending = false;
   #closed = false;
 
-  constructor(connection: Connection, pool: Pool, route: CancelRoute) {
+  /** `processIds`: those that clients were told, by those of the server's processes. */
+  constructor(
+    connection: Connection,
+    pool: Pool,
+    route: CancelRoute,
+    processId: number,
+    processIds: Map<number, number>,
+  ) {
+    this.#processIds = processIds;
+    processIds.set(connection.processId, processId);
     this.#connection = connection;
     this.#pool = pool;
     this.#route = route;
@@ -88,6 +98,7 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#processIds.delete(this.#connection.processId);
     this.#settled?.();
     const { none, certain } = this.#outstanding;
     const clean =
@@ -111,10 +122,17 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     } else if (frame.code === backendCodes.ReadyForQuery) {
       this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
       this.#ready = true;
-    }
+    } else if (frame.code === backendCodes.NotificationResponse) this.#translate(frame);
     if (this.#run.add(frame.bytes)) return;
     this.#sendRun();
     this.#run.add(frame.bytes);
+  }
+
+  /** A client knows its own notifications by the process id of its BackendKeyData, which is the gateway's. */
+  #translate({ body }: Frame): void {
+    const view = new DataView(body.buffer, body.byteOffset);
+    const told = this.#processIds.get(view.getInt32(0));
+    if (told !== undefined) view.setInt32(0, told);
   }
 
   received(): void | Promise<void> {

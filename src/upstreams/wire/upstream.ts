@@ -20,11 +20,13 @@ export function wireUpstream(options: WireOptions): Upstream {
   const { open, client: login } = options;
   const pool = new Pool(open, login, options);
   const route = { open, sslMode: login.sslMode, sslNegotiation: login.sslNegotiation };
+  const processIds = new Map<number, number>();
   return {
     async connect(client) {
       try {
         const settings = startupSettings(client.login.parameters, login.parameters?.options);
-        return new WireSession(await pool.acquire(settings, client.signal), pool, route);
+        const connection = await pool.acquire(settings, client.signal);
+        return new WireSession(connection, pool, route, client.processId, processIds);
       } catch (error) {
         throw forClient(PgError.from(error));
       }
