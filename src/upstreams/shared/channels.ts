@@ -15,25 +15,52 @@ export interface ChannelChange {
 
 const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
 
-/** LISTEN and UNLISTEN of one turn: those in the texts that were sent, of which the command tags tell which ran. */
-export class ChannelChanges {
-  #planned: ChannelChange[] = [];
-  #done: ChannelChange[] = [];
+/** A statement of a text that was sent: what it does when its command tag comes. */
+type Planned = ChannelChange | { readonly type: "commit" | "rollback" | "rollbackTo" };
 
-  /** Those that ran. */
-  get done(): readonly ChannelChange[] {
-    return this.#done;
+/** Which planned statements a command tag may stand for; COMMIT of a failed block has the tag ROLLBACK. */
+const planned: ReadonlyMap<string, readonly Planned["type"][]> = new Map<string, readonly Planned["type"][]>([
+  ["LISTEN", ["listen"]],
+  ["UNLISTEN", ["unlisten"]],
+  ["DISCARD ALL", ["unlisten"]],
+  ["COMMIT", ["commit"]],
+  ["ROLLBACK", ["rollback", "rollbackTo", "commit"]],
+]);
+
+/**
+ * LISTEN and UNLISTEN of one turn: those in the texts that were sent, of which the command tags tell which ran. They
+ * count when their transaction is committed.
+ */
+export class ChannelChanges {
+  #planned: Planned[] = [];
+  /** Those of the transaction at hand. */
+  #open: ChannelChange[] = [];
+  #failed = false;
+  #committed: ChannelChange[] = [];
+
+  /** Those that ran, committed or not. */
+  get ran(): readonly ChannelChange[] {
+    return [...this.#committed, ...this.#open];
   }
 
   /** SQL was sent. */
   plan(text: string): void {
-    if (!mayListen.test(text)) return;
+    if (this.#planned.length === 0 && this.#open.length === 0 && !mayListen.test(text)) return;
     try {
       for (const statement of splitStatements(text)) {
         const kind = classify(statement.text);
-        if (kind.type === "listen" || kind.type === "unlisten") this.#planned.push(kind);
-        if (kind.type === "discard" && kind.what === "all") {
-          this.#planned.push({ type: "unlisten", channel: undefined });
+        switch (kind.type) {
+          case "listen":
+          case "unlisten":
+            this.#planned.push(kind);
+            break;
+          case "commit":
+          case "rollback":
+          case "rollbackTo":
+            this.#planned.push({ type: kind.type });
+            break;
+          case "discard":
+            if (kind.what === "all") this.#planned.push({ type: "unlisten", channel: undefined });
         }
       }
     } catch {
@@ -41,21 +68,41 @@ export class ChannelChanges {
     }
   }
 
-  /** A LISTEN or UNLISTEN ran: the next one of those that were sent; what failed before it is passed over. */
-  ran(type: ChannelChange["type"]): void {
-    const at = this.#planned.findIndex((change) => change.type === type);
-    const change = this.#planned[at];
-    if (!change) return;
+  /** A statement ran: the next one of those that were sent; what failed before it is passed over. */
+  completed(tag: string): void {
+    const types = planned.get(tag);
+    if (!types) return;
+    const at = this.#planned.findIndex(({ type }) => types.includes(type));
+    const statement = this.#planned[at];
+    if (!statement) return;
     this.#planned.splice(0, at + 1);
-    this.#done.push(change);
+    if (statement.type === "listen" || statement.type === "unlisten") this.#open.push(statement);
+    else if (statement.type !== "rollbackTo") this.#end(tag === "COMMIT");
   }
 
-  /** The turn is over: gives what ran. */
+  /** An error came. */
+  failed(): void {
+    this.#failed = true;
+  }
+
+  /** ReadyForQuery came outside of a transaction: an implicit one has ended. */
+  idle(): void {
+    this.#end(!this.#failed);
+    this.#failed = false;
+  }
+
+  /** The turn is over: gives what was committed. */
   take(): readonly ChannelChange[] {
-    const done = this.#done;
-    this.#done = [];
+    const committed = this.#committed;
+    this.#committed = [];
+    this.#open = [];
     this.#planned = [];
-    return done;
+    return committed;
+  }
+
+  #end(committed: boolean): void {
+    if (committed) this.#committed.push(...this.#open);
+    this.#open = [];
   }
 }
 

@@ -56,6 +56,7 @@ export class Outgoing {
   /** Portals end with their transaction. */
   endTransaction(): void {
     this.#portalTexts.clear();
+    this.channelChanges.idle();
   }
 
   /**

@@ -374,6 +374,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         break;
       case backendCodes.ErrorResponse:
         if (this.#outgoing.copy === "receiving" || this.#outgoing.copyByExecute) this.#outgoing.copy = "none";
+        this.#outgoing.channelChanges.failed();
         // Its pipeline was ended for it, so that the backend skips nothing any more: here it is skipped.
         if (this.#outgoing.expected.failed()) this.#refused = true;
         if (this.#outgoing.misplaced === undefined) break;
@@ -438,7 +439,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   /** Whether the client listens to a channel, the turn at hand included. */
   listens(channel: string): boolean {
-    return this.channels.after(this.#outgoing.channelChanges.done).has(channel);
+    return this.channels.after(this.#outgoing.channelChanges.ran).has(channel);
   }
 
   /** A notification of a channel that the client listens to. */
@@ -480,8 +481,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       return;
     const tag = tagText(frame.body);
     traceTag(this.traces, tag);
-    if (tag === "LISTEN") this.#outgoing.channelChanges.ran("listen");
-    else if (tag === "UNLISTEN" || tag === "DISCARD ALL") this.#outgoing.channelChanges.ran("unlisten");
+    this.#outgoing.channelChanges.completed(tag);
     if (tag.startsWith("DEALLOCATE") || tag === "DISCARD ALL") this.#deallocated = true;
   }
 
