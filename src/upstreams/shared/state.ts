@@ -3,6 +3,8 @@
  * later: settings (custom ones too), role, and statements of SQL's PREPARE. What cannot be moved (temporary tables,
  * cursors WITH HOLD, session-level advisory locks) keeps the backend with its client.
  */
+import { classify } from "../../sql/classify.ts";
+import { splitStatements } from "../../sql/split.ts";
 import type { SharedBackend } from "./backend.ts";
 
 /** One client's session state while another one has its turn. */
@@ -141,9 +143,9 @@ export async function capture(
   }
   if (traces.prepared) {
     const rows = await backend.query(
-      "SELECT statement FROM pg_catalog.pg_prepared_statements WHERE from_sql",
+      "SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE from_sql",
     );
-    state.prepared = rows.map(([text]) => text ?? "");
+    state.prepared = rows.flatMap(([name, text]) => preparing(name ?? "", text ?? "") ?? []);
   }
 }
 
@@ -167,6 +169,19 @@ export interface Restoration {
   readonly deallocate: boolean;
   /** The user to become, if it is another one. */
   readonly user: string | undefined;
+}
+
+/** The PREPARE of that name: PostgreSQL keeps the whole query that it came in, which must not be run again. */
+function preparing(name: string, query: string): string | undefined {
+  try {
+    const own = splitStatements(query).filter(({ text }) => {
+      const statement = classify(text);
+      return statement.type === "prepare" && statement.name === name;
+    });
+    return own.at(-1)?.text;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The SQL that clears what the last client left, and sets what the next one had. */
