@@ -207,8 +207,24 @@ export async function restore(
   state: SessionState,
   restoration: Restoration,
 ): Promise<void> {
-  await backend.query(`SELECT 1; ${restoreText(state, restoration)}`);
+  const { prepared } = state;
+  try {
+    await backend.query(`SELECT 1; ${restoreText(state, restoration)}`);
+  } catch (error) {
+    if (prepared.length === 0) throw error;
+    // One of them may speak of a table that is gone: that ends the statement, not the session.
+    state.prepared = [];
+    await backend.query(`SELECT 1; ${restoreText(state, restoration)}`);
+    for (const text of prepared) if (await prepares(backend, text)) state.prepared.push(text);
+  }
   state.proven = true;
+}
+
+function prepares(backend: SharedBackend, text: string): Promise<boolean> {
+  return backend.query(`SELECT 1; ${text}`).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What a client that has gone leaves: nothing. */
