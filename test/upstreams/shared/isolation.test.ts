@@ -231,13 +231,33 @@ describe("SQL's PREPARE", () => {
     expect(await a.value("execute q")).toBe(`;'"`);
   });
 
-  test("whose table is gone when the client comes back: it is not the next one's trouble", async () => {
+  test("whose table is gone when the client comes back: that statement only", async () => {
     const [a, b] = await two();
-    await a.run("create table gone (n int); prepare q as select * from gone");
+    await a.run("create table gone (n int); set timezone = 'Asia/Tokyo'");
+    await a.run("prepare p as select 'p'");
+    await a.run("prepare q as select * from gone");
+    await a.run("prepare r as select 'r'");
     await b.run("drop table gone");
-    void a.send({ type: "Query", query: "select 1" });
-    await a.until("ReadyForQuery").catch(() => {});
-    expect(await b.value("select 1")).toBe("1");
+    expect(await a.value("execute r")).toBe("r");
+    expect(await a.value("execute q")).toMatch(/^ERROR/);
+    expect(await a.value("execute p")).toBe("p");
+    expect(await a.value("show timezone")).toBe("Asia/Tokyo");
+    expect(await b.value("execute p")).toBe("ERROR 26000");
+  });
+
+  test("in the middle of a query: the rest of that is not run again", async () => {
+    const [a, b] = await two();
+    await a.run("create table once (n int)");
+    await a.run(
+      "insert into once values (1); prepare q as select 1; prepare r (int) as select $1 + 1; insert into once values (2)",
+    );
+    for (let round = 0; round < 3; round++) {
+      await b.run("select 1");
+      expect(await a.value("execute q")).toBe("1");
+      expect(await a.value("execute r (5)")).toBe("6");
+    }
+    expect(await a.value("select count(*) from once")).toBe("2");
+    await a.run("drop table once");
   });
 
   test("by a function, which shows in no command tag", async () => {
