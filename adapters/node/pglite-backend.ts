@@ -20,6 +20,9 @@ const longestTimer = 2 ** 31 - 1;
 /** Milliseconds. */
 const alarmRepeat = 5;
 
+/** Milliseconds after which a cancel that has had no effect is repeated. */
+const cancelRepeat = 2;
+
 /** Milliseconds until a statement that does not want to be cancelled is killed by `close`. */
 const closeTimeout = 5000;
 
@@ -89,10 +92,12 @@ export class WorkerBackend {
   cancel(): boolean {
     if (this.#interrupt === undefined || this.#isOver || this.#isIdle) return false;
     this.#raise();
-    if (Atomics.load(this.#control, word.running) === 0) {
-      this.#forgetCancel();
-      this.#repeatCancel(Atomics.load(this.#control, word.turn));
-    }
+    const begun = Atomics.load(this.#control, word.running) === 1;
+    this.#forgetCancel();
+    this.#repeatCancel(
+      Atomics.load(this.#control, word.turn) + (begun ? 0 : 1),
+      this.#channel.output.written,
+    );
     return true;
   }
 
@@ -297,12 +302,18 @@ export class WorkerBackend {
     this.#signal();
   }
 
-  /** PGlite's thread clears the flags when it begins with what it was sent; a cancel before that is to be repeated. */
-  #repeatCancel(turn: number): void {
+  /**
+   * A cancel is lost if it comes before PGlite's thread begins with what it was sent, or while PostgreSQL still reads the
+   * statement. So it is repeated until the turn it was meant for has begun and has answered something, or is over.
+   */
+  #repeatCancel(turn: number, written: number): void {
     this.#cancelRetry = setTimeout(() => {
-      if (Atomics.load(this.#control, word.turn) === turn) this.#repeatCancel(turn);
-      else if (!this.#isIdle) this.#raise();
-    }, 1);
+      const at = Atomics.load(this.#control, word.turn);
+      const answered = this.#channel.output.written !== written;
+      if (this.#isIdle || at > turn || (at === turn && answered)) return;
+      if (at === turn) this.#raise();
+      this.#repeatCancel(turn, written);
+    }, cancelRepeat);
     this.#cancelRetry.unref();
   }
 

@@ -55,6 +55,11 @@ export class ByteRing {
     return this.#bytes.length;
   }
 
+  /** Changes whenever something is written. */
+  get written(): number {
+    return Atomics.load(this.#control, this.#head);
+  }
+
   /** Bytes written and not released. */
   get used(): number {
     return (Atomics.load(this.#control, this.#head) - Atomics.load(this.#control, this.#tail)) >>> 0;
