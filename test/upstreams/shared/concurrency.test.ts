@@ -10,6 +10,7 @@ import {
   parse,
   query,
   run,
+  type Sent,
   sync,
 } from "../../session/test-client.ts";
 import { type SharedClient, SharedDatabase } from "./shared-database.ts";
@@ -28,7 +29,7 @@ function choices(seed: number): (count: number) => number {
 async function work(client: SharedClient, number: number, rounds: number): Promise<number> {
   const choose = choices(number);
   let added = 0;
-  const add = async (...messages: Parameters<SharedClient["ask"]>): Promise<void> => {
+  const add = async (...messages: Sent[]): Promise<void> => {
     const lines = await client.ask(...messages);
     const errors = lines.filter((line) => line.startsWith("ErrorResponse"));
     if (errors.length > 0) throw new Error(errors.join());

@@ -18,17 +18,24 @@ import {
 import { type SharedClient, SharedDatabase } from "./shared-database.ts";
 
 let database: SharedDatabase;
+/** Where nobody waits for long. */
+let impatient: SharedDatabase;
 beforeAll(async () => {
-  database = await SharedDatabase.start({ turnTimeout: 200 });
-  const client = await database.client();
-  await client.run("create table t (n int)");
-  await client.vanish();
+  [database, impatient] = await Promise.all([
+    SharedDatabase.start(),
+    SharedDatabase.start({ turnTimeout: 200 }),
+  ]);
+  for (const each of [database, impatient]) {
+    const client = await each.client();
+    await client.run("create table t (n int)");
+    await client.vanish();
+  }
 });
-afterAll(() => database.close());
-afterEach(() => database.gone());
+afterAll(() => Promise.all([database.close(), impatient.close()]));
+afterEach(() => Promise.all([database.gone(), impatient.gone()]));
 
-async function two() {
-  return [await database.client(), await database.client()] as const;
+async function two(of: SharedDatabase = database) {
+  return [await of.client(), await of.client()] as const;
 }
 
 const pause = (milliseconds: number): Promise<void> =>
@@ -205,7 +212,7 @@ describe("what cannot be moved keeps the turn, and gives it back when it is gone
   });
 
   test("waiting for it is bounded, too", async () => {
-    const [a, b] = await two();
+    const [a, b] = await two(impatient);
     await a.run("create temp table tt (n int)");
     expect(await b.query("select 1")).toEqual([lockTimeout, "ReadyForQuery I"]);
     expect(await a.value("select count(*) from tt")).toBe("0");
@@ -229,7 +236,7 @@ describe("what cannot be moved keeps the turn, and gives it back when it is gone
 
 describe("waiting is bounded", () => {
   async function blocked(): Promise<readonly [SharedClient, SharedClient]> {
-    const [a, b] = await two();
+    const [a, b] = await two(impatient);
     await a.run("begin");
     return [a, b];
   }
@@ -298,7 +305,7 @@ describe("waiting is bounded", () => {
 
   test("the next one in the queue is not held up by it", async () => {
     const [a, b] = await blocked();
-    const c = await database.client();
+    const c = await impatient.client();
     void b.send(query("select 1"));
     await pause(150);
     const third = waiting(c);
