@@ -16,6 +16,7 @@ import {
   mayHideState,
   mayPin,
   noTraces,
+  resetToStartup,
   restore,
   restoreText,
   sameSettings,
@@ -172,6 +173,12 @@ export class SharedHub {
       "SELECT name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql",
     );
     statements.retain(new Set(rows.map(([name]) => name ?? "")));
+  }
+
+  /** A turn with RESET is over: what the startup packet asked for is what a client goes back to. */
+  async reset(session: SharedSession): Promise<void> {
+    await resetToStartup(this.backend, session.state);
+    for (const [name, value] of this.backend.parameters) session.corrected(name, value);
   }
 
   /** A round trip: everything that was sent before is answered after it. */

@@ -31,7 +31,15 @@ import { ExpectedAnswers } from "./expected-answers.ts";
 import type { SharedHub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import { Outgoing } from "./outgoing.ts";
-import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
+import {
+  emptyState,
+  mayReset,
+  noTraces,
+  type SessionState,
+  type Traces,
+  traceTag,
+  traceText,
+} from "./state.ts";
 import { ClientStatements } from "./statements.ts";
 
 /** Milliseconds after which a statement of a client that is gone is cancelled again. */
@@ -54,6 +62,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #status: TransactionStatus = "I";
   /** DEALLOCATE or DISCARD ALL ran in this turn. */
   #deallocated = false;
+  /** RESET may have run in this turn, and the client has settings that it is to go back to. */
+  #reset = false;
   readonly #run: FrameRun = new FrameRun();
   #pressure: void | Promise<void> = undefined;
   /** A description is being ended by a Sync of the gateway's own. */
@@ -78,6 +88,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         noteText: (text) => {
           hub.noteText(text);
           traceText(this.traces, text);
+          this.#reset ||= settings.size > 0 && mayReset.test(text);
         },
         checkStatements: (statements) => hub.checkStatements(statements),
       },
@@ -290,6 +301,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#status = "I";
     if (this.#deallocated) await this.#hub.deallocated(this.statements);
     this.#deallocated = false;
+    if (this.#reset && !this.#closing) await this.#hub.reset(this);
+    this.#reset = false;
     const changes = this.#outgoing.channelChanges.take();
     if (changes.length > 0) await this.#hub.listened(this, changes);
     return this.#closing !== undefined || (await this.#hub.released(this));

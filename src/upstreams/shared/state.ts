@@ -9,6 +9,8 @@ import type { SharedBackend } from "./backend.ts";
 
 /** One client's session state while another one has its turn. */
 export interface SessionState {
+  /** Settings of the startup packet: what RESET goes back to. */
+  readonly startup: ReadonlyMap<string, string>;
   /** Settings that differ from the backend's own, by name. */
   readonly settings: Map<string, string>;
   role: string;
@@ -29,7 +31,14 @@ export interface Traces {
 }
 
 export function emptyState(settings: ReadonlyMap<string, string> = new Map()): SessionState {
-  return { settings: new Map(settings), role: "none", user: undefined, prepared: [], proven: false };
+  return {
+    startup: settings,
+    settings: new Map(settings),
+    role: "none",
+    user: undefined,
+    prepared: [],
+    proven: false,
+  };
 }
 
 export function noTraces(): Traces {
@@ -182,6 +191,20 @@ function preparing(name: string, query: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** SQL after which a setting may be back at the backend's own value, and not at that of the startup packet. */
+export const mayReset: RegExp = /\b(reset|discard)\b|\bset\b[^;]*\bdefault\b/i;
+
+/** Sets those settings of the startup packet again that a RESET has taken. */
+export async function resetToStartup(backend: SharedBackend, { startup }: SessionState): Promise<void> {
+  const values = [...startup].map(([name, value]) => `(${literal(name)}, ${literal(value)})`);
+  // pg_settings has no custom settings; those are empty when they are reset.
+  await backend.query(`
+    SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES ${values.join(", ")}) AS s (name, value)
+      LEFT JOIN pg_catalog.pg_settings AS p ON pg_catalog.lower(p.name) = pg_catalog.lower(s.name)
+      WHERE CASE WHEN p.name IS NULL THEN coalesce(pg_catalog.current_setting(s.name, true), '') = ''
+        ELSE p.source <> 'session' END`);
 }
 
 /** The SQL that clears what the last client left, and sets what the next one had. */
