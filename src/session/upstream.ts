@@ -129,7 +129,10 @@ export type Parameter = string | Uint8Array | null;
 
 /** One call to the upstream. */
 export interface Call {
-  /** Aborted on CancelRequest, time-out and when the client is gone. The client is answered at once all the same. */
+  /**
+   * Aborted on CancelRequest, time-out and when the client is gone. For `query` and `describe` the client is answered at
+   * once all the same; the outcome of BEGIN, COMMIT and their kin matters, and is waited for.
+   */
   readonly signal: AbortSignal;
   readonly client: ClientContext;
 }
