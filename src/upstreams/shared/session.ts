@@ -280,6 +280,12 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     return this.#yielding?.promise;
   }
 
+  /** What waited for a turn was forwarded, or has none to wait for: the client's next messages may come. */
+  #readOn(): void {
+    this.#yielding?.resolve();
+    this.#yielding = undefined;
+  }
+
   #endTurn(): void {
     this.#turn = "ending";
     this.#finishTurn().then(
@@ -311,8 +317,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #turnEnded(release: boolean): void {
     this.#outgoing.endTransaction();
     this.#turn = "none";
-    this.#yielding?.resolve();
-    this.#yielding = undefined;
+    this.#readOn();
     if (this.#closing) {
       this.#hub.backend.receiver = undefined;
       this.#closing.resolve();
@@ -434,7 +439,10 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
       if (this.#closing && !this.#quiet) this.#bringToEnd();
       if (this.#refused && this.#quiet) this.#refuse(undefined);
       // A COPY has begun, or turned out not to: what waited can go on.
-      if (this.#inbox.complete && this.#outgoing.copy !== "possible" && !this.#yields) this.#forward();
+      if (this.#inbox.complete && this.#outgoing.copy !== "possible" && !this.#yields) {
+        this.#forward();
+        this.#readOn();
+      }
       this.#settle();
     }
     const pressure = this.#pressure;
@@ -444,7 +452,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   }
 
   lost(error: PgError): void {
-    this.#yielding?.resolve();
+    this.#readOn();
     this.#settled?.();
     this.#closing?.resolve();
     this.#peer?.fail(error);

@@ -122,6 +122,19 @@ describe("a transaction", () => {
     await running;
   });
 
+  test("nor does one whose messages waited, and then were in a transaction, stop being read", async () => {
+    const [a, b] = await two();
+    void a.send(query("begin"));
+    const other = waiting(b);
+    // Behind a BEGIN that was not answered yet: it is for the next turn, until the answer says that this one goes on.
+    const read = a.send(...run("select 1"), sync);
+    await a.until("ReadyForQuery", 2);
+    await read;
+    void a.send(query("commit"));
+    await a.until("ReadyForQuery", 3);
+    expect(await other.answer).toBe("went on");
+  });
+
   test("nor is what such a client sends mixed up or lost", async () => {
     const [a, b] = await two();
     const sent: string[] = [];
