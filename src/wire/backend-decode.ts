@@ -19,7 +19,7 @@ export function decodeBackend(code: number, body: Uint8Array): BackendMessage {
 function readMessage(code: number, reader: Reader): BackendMessage {
   switch (code) {
     case backendCodes.DataRow:
-      return { type: "DataRow", values: readValues(reader) };
+      return { type: "DataRow", values: reader.sizeds() };
     case backendCodes.RowDescription:
       return { type: "RowDescription", fields: readFields(reader) };
     case backendCodes.CommandComplete:
@@ -33,7 +33,7 @@ function readMessage(code: number, reader: Reader): BackendMessage {
     case backendCodes.CloseComplete:
       return { type: "CloseComplete" };
     case backendCodes.ParameterDescription:
-      return { type: "ParameterDescription", parameterTypes: readOids(reader) };
+      return { type: "ParameterDescription", parameterTypes: reader.uint32s() };
     case backendCodes.NoData:
       return { type: "NoData" };
     case backendCodes.PortalSuspended:
@@ -94,20 +94,6 @@ function readFields(reader: Reader): FieldDescription[] {
   return fields;
 }
 
-function readValues(reader: Reader): (Uint8Array | null)[] {
-  const count = reader.count(4);
-  const values: (Uint8Array | null)[] = [];
-  for (let i = 0; i < count; i++) values.push(reader.sized());
-  return values;
-}
-
-function readOids(reader: Reader): number[] {
-  const count = reader.count(4);
-  const oids: number[] = [];
-  for (let i = 0; i < count; i++) oids.push(reader.uint32());
-  return oids;
-}
-
 function readStatus(reader: Reader): TransactionStatus {
   const code = reader.byte();
   const status = String.fromCharCode(code);
@@ -118,11 +104,7 @@ function readStatus(reader: Reader): TransactionStatus {
 }
 
 function readCopyResponse(type: CopyResponse["type"], reader: Reader): CopyResponse {
-  const format = reader.byte();
-  const count = reader.count(2);
-  const columnFormats: number[] = [];
-  for (let i = 0; i < count; i++) columnFormats.push(reader.int16());
-  return { type, format, columnFormats };
+  return { type, format: reader.byte(), columnFormats: reader.int16s() };
 }
 
 function readSecretKey(reader: Reader): Uint8Array {

@@ -36,7 +36,7 @@ function readMessage(code: number, reader: Reader, password: PasswordKind): Fron
         type: "Parse",
         statement: reader.cstring(),
         query: reader.cstring(),
-        parameterTypes: readOids(reader),
+        parameterTypes: reader.uint32s(),
       };
     case frontendCodes.Describe:
       return readTarget("Describe", reader);
@@ -66,15 +66,15 @@ function readMessage(code: number, reader: Reader, password: PasswordKind): Fron
 function readBind(reader: Reader): Bind {
   const portal = reader.cstring();
   const statement = reader.cstring();
-  const parameterFormats = readInt16s(reader);
-  const parameters = readValues(reader);
-  const resultFormats = readInt16s(reader);
+  const parameterFormats = reader.int16s();
+  const parameters = reader.sizeds();
+  const resultFormats = reader.int16s();
   return { type: "Bind", portal, statement, parameterFormats, parameters, resultFormats };
 }
 
 function readFunctionCall(reader: Reader): FunctionCall {
   const functionOid = reader.uint32();
-  const argumentFormats = readInt16s(reader);
+  const argumentFormats = reader.int16s();
   const count = reader.count(4);
   if (argumentFormats.length > 1 && argumentFormats.length !== count) {
     throw protocolError(
@@ -125,26 +125,4 @@ function readPasswordText(reader: Reader): string {
   if (body.length === 0 || body.indexOf(0) !== body.length - 1)
     throw protocolError("invalid password packet size");
   return new Reader(body).cstring();
-}
-
-/** Lengths of elements, then the elements; the body is known to hold as many before the array is made. */
-function readValues(reader: Reader): (Uint8Array | null)[] {
-  const count = reader.count(4);
-  const values: (Uint8Array | null)[] = [];
-  for (let i = 0; i < count; i++) values.push(reader.sized());
-  return values;
-}
-
-function readInt16s(reader: Reader): number[] {
-  const count = reader.count(2);
-  const values: number[] = [];
-  for (let i = 0; i < count; i++) values.push(reader.int16());
-  return values;
-}
-
-function readOids(reader: Reader): number[] {
-  const count = reader.count(4);
-  const oids: number[] = [];
-  for (let i = 0; i < count; i++) oids.push(reader.uint32());
-  return oids;
 }

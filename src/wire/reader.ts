@@ -93,6 +93,30 @@ export class Reader {
     return count;
   }
 
+  /** Formats, behind their count. */
+  int16s(): number[] {
+    const count = this.count(2);
+    const values: number[] = [];
+    for (let i = 0; i < count; i++) values.push(this.int16());
+    return values;
+  }
+
+  /** OIDs, behind their count. */
+  uint32s(): number[] {
+    const count = this.count(4);
+    const values: number[] = [];
+    for (let i = 0; i < count; i++) values.push(this.uint32());
+    return values;
+  }
+
+  /** Values, behind their count. */
+  sizeds(): (Uint8Array | null)[] {
+    const count = this.count(4);
+    const values: (Uint8Array | null)[] = [];
+    for (let i = 0; i < count; i++) values.push(this.sized());
+    return values;
+  }
+
   /** Throws if bytes are left: no message has trailing bytes. */
   end(): void {
     if (this.#at !== this.#body.length) throw protocolError("invalid message format");
