@@ -36,13 +36,15 @@ export interface SessionOptions {
   readonly upstream: (login: Login) => Upstream | undefined | Promise<Upstream | undefined>;
   readonly cancels?: CancelRegistry | undefined;
   readonly limits?: Partial<SessionLimits> | undefined;
-  /** Gets each message in the format of libpq's PQtrace; passwords are not in it. */
-  readonly trace?: TraceLine | undefined;
+  /** Gets each message in the format of libpq's PQtrace; passwords are not in it. `session` counts the sessions. */
+  readonly trace?: ((line: string, session: number) => void) | undefined;
   /** Answers the StartupMessage with this error: a server that is full. CancelRequests are still served. */
   readonly refuse?: PgError | undefined;
   /** Sees every error before it is sent, to log it or to replace it. */
   readonly onError?: ((error: PgError, cause: unknown) => PgError | undefined) | undefined;
 }
+
+let sessions = 0;
 
 export class Session {
   /** Settles when the connection has ended and the upstream has let go. */
@@ -51,6 +53,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #limits: SessionLimits;
   readonly #framer: Framer;
+  readonly #trace: TraceLine | undefined;
   readonly #output: Output;
   readonly #timers: Timers;
   readonly #startup: StartupPhase;
@@ -71,7 +74,10 @@ export class Session {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#framer = new Framer({ startup: true, limits: messageLimits(this.#limits.messageBytes) });
-    this.#output = new Output(transport, this.#limits.outputHighWater, options.trace);
+    const { trace } = options;
+    const number = ++sessions;
+    this.#trace = trace && ((line) => trace(line, number));
+    this.#output = new Output(transport, this.#limits.outputHighWater, this.#trace);
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -182,7 +188,7 @@ export class Session {
   }
 
   #receive(frame: Frame): void | Promise<void> {
-    this.#options.trace?.(traceFrame("F", frame, { password: this.#startup.expects }));
+    this.#trace?.(traceFrame("F", frame, { password: this.#startup.expects }));
     if (this.#phase !== this.#startup) {
       if (frame.code === frontendCodes.Terminate) return this.#end();
       this.#timers.busy();
