@@ -83,6 +83,28 @@ interface Timer {
 
 declare function setTimeout(callback: () => void, milliseconds?: number): Timer;
 declare function clearTimeout(timer: Timer | undefined): void;
+declare function queueMicrotask(callback: () => void): void;
+
+// --- Fetch ---
+
+interface Headers {
+  get(name: string): string | null;
+}
+
+interface Request {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+}
+
+declare class Response {
+  constructor(
+    body?: string | Uint8Array | null,
+    init?: { status?: number; headers?: Record<string, string> },
+  );
+  readonly status: number;
+  readonly headers: Headers;
+}
 
 // --- URL ---
 
