@@ -1,9 +1,10 @@
 /** The gateway: which upstream serves which database, and who may connect. */
-import { type AuthSource, staticAuthSource, trustAuthSource } from "../auth/mod.ts";
+import { type AuthSource, type Login, staticAuthSource, trustAuthSource } from "../auth/mod.ts";
 import { memoryCancelRegistry, type SessionOptions, type Upstream } from "../session/mod.ts";
 import { fatal } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { ConfigError, type GatewayConfig } from "./config.ts";
+import { GatewayMetrics, type TransportName } from "./metrics.ts";
 
 /** Opens an upstream from its URL. */
 export type OpenUpstream = (url: string) => Upstream | Promise<Upstream>;
@@ -11,10 +12,27 @@ export type OpenUpstream = (url: string) => Upstream | Promise<Upstream>;
 /** Openers by URL scheme, without the colon: an adapter brings those that its runtime can serve. */
 export type Openers = Readonly<Record<string, OpenUpstream>>;
 
+/** What sessions need of the gateway. */
+export type SessionSource = Pick<SessionOptions, "auth" | "upstream" | "cancels">;
+
+/** Whether a database can be opened; the reason is for operators. */
+export interface Readiness {
+  readonly database: string;
+  readonly error: Error | undefined;
+}
+
 export interface Gateway {
-  readonly session: Pick<SessionOptions, "auth" | "upstream" | "cancels">;
+  /** For sessions whose way in nobody counts; others take `sessionsOver`. */
+  readonly session: SessionSource;
+  readonly metrics: GatewayMetrics;
+  /** Names of the databases; `*` stands for every other name. */
+  readonly databases: readonly string[];
+  /** For the sessions of one way in, which are counted. */
+  sessionsOver(transport: TransportName): SessionSource;
   /** Opens every upstream now instead of at its first client. */
   open(): Promise<void>;
+  /** Opens the upstreams that are not open, and tells which cannot be. It never rejects. */
+  ready(): Promise<Readiness[]>;
   close(): Promise<void>;
 }
 
@@ -22,6 +40,10 @@ export interface Gateway {
 export function createGateway(config: GatewayConfig, openers: Openers): Gateway {
   for (const [name, url] of config.databases) openerOf(openers, name, url);
   const opened = new Map<string, Promise<Upstream>>();
+  const metrics = new GatewayMetrics();
+  const databases = [...config.databases.keys()];
+  const auth = authSource(config);
+  const cancels = memoryCancelRegistry();
 
   function open(name: string): Promise<Upstream> | undefined {
     const key = config.databases.has(name) ? name : "*";
@@ -34,28 +56,49 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
       // One that could not be opened, or has ended, is tried again for the next client.
       const forget = (): void => {
         opened.delete(key);
+        metrics.database(key, false);
       };
-      upstream.then(({ closed }) => closed?.then(forget), forget);
+      upstream.then(({ closed }) => {
+        metrics.database(key, true);
+        closed?.then(forget, forget);
+      }, forget);
     }
     return upstream;
   }
 
+  async function find({ database }: Login): Promise<Upstream | undefined> {
+    try {
+      return await open(database);
+    } catch (error) {
+      throw fatal(sqlstate.connectionException, `database "${database}" cannot be opened`, {
+        detail: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** Names are the client's to invent under `*`, and each would be a series of its own. */
+  function nameOf({ database }: Login): string {
+    return config.databases.has(database) ? database : "*";
+  }
+
   return {
-    session: {
-      auth: authSource(config),
-      cancels: memoryCancelRegistry(),
-      async upstream({ database }) {
-        try {
-          return await open(database);
-        } catch (error) {
-          throw fatal(sqlstate.connectionException, `database "${database}" cannot be opened`, {
-            detail: error instanceof Error ? error.message : String(error),
-          });
-        }
+    session: { auth, cancels, upstream: find },
+    metrics,
+    databases,
+    sessionsOver: (transport) => ({
+      auth,
+      cancels,
+      async upstream(login) {
+        const upstream = await find(login);
+        return upstream && counted(upstream, () => metrics.session(transport, nameOf(login)));
       },
-    },
+    }),
     async open() {
-      await Promise.all([...config.databases.keys()].map((name) => open(name)));
+      await Promise.all(databases.map((name) => open(name)));
+    },
+    async ready() {
+      const outcomes = await Promise.allSettled(databases.map((name) => open(name)));
+      return databases.map((database, at) => ({ database, error: reason(outcomes[at]) }));
     },
     async close() {
       const upstreams = await Promise.allSettled(opened.values());
@@ -68,6 +111,24 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
       for (const outcome of closed) if (outcome.status === "rejected") throw outcome.reason;
     },
   };
+}
+
+/** The upstream, with its sessions counted: `started` gives what is to be called at a session's end. */
+function counted(upstream: Upstream, started: () => () => void): Upstream {
+  return {
+    connect(...client) {
+      const ended = started();
+      const [{ signal }] = client;
+      if (signal.aborted) ended();
+      else signal.addEventListener("abort", ended, { once: true });
+      return upstream.connect(...client);
+    },
+  };
+}
+
+function reason(outcome: PromiseSettledResult<unknown> | undefined): Error | undefined {
+  if (outcome?.status !== "rejected") return undefined;
+  return outcome.reason instanceof Error ? outcome.reason : new Error(String(outcome.reason));
 }
 
 function authSource({ users, auth }: GatewayConfig): AuthSource {

@@ -1,3 +1,27 @@
-/** The gateway's configuration and routing, for any runtime. */
+/** The gateway's configuration, routing and metrics, for any runtime. */
 export { ConfigError, collect, type GatewayConfig, parseDatabase, parseUser } from "./config.ts";
-export { createGateway, type Gateway, type Openers, type OpenUpstream } from "./gateway.ts";
+export {
+  createGateway,
+  type Gateway,
+  type Openers,
+  type OpenUpstream,
+  type Readiness,
+  type SessionSource,
+} from "./gateway.ts";
+export { GatewayMetrics, type HttpRoute, type TransportName } from "./metrics.ts";
+export {
+  type HttpSettings,
+  parseNumber,
+  parseSettings,
+  type SettingName,
+  type Settings,
+  settingNames,
+} from "./settings.ts";
+export {
+  databaseVariable,
+  type GatewayVariables,
+  readVariable,
+  readVariables,
+  userVariable,
+  type Variables,
+} from "./variables.ts";

@@ -1,0 +1,90 @@
+/** What a gateway counts, and its text for Prometheus (exposition format 0.0.4). */
+
+/** How a session came: `tcp`, `unix`, `websocket`, `http`. */
+export type TransportName = "tcp" | "unix" | "websocket" | "http";
+
+/** The routes of the HTTP side that are told apart. */
+export type HttpRoute = "/" | "/sql" | "/health" | "/ready" | "/metrics" | "websocket" | "other";
+
+interface Metric {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly values: Map<string, number>;
+}
+
+export class GatewayMetrics {
+  readonly #metrics: Metric[] = [];
+  readonly #open = this.#metric("gauge", "edgewire_sessions", "Sessions that are open.");
+  readonly #total = this.#metric("counter", "edgewire_sessions_total", "Sessions that were opened.");
+  readonly #requests = this.#metric("counter", "edgewire_http_requests_total", "HTTP requests.");
+  readonly #statements = this.#metric(
+    "counter",
+    "edgewire_http_statements_total",
+    "Statements that came by HTTP.",
+  );
+  readonly #errors = this.#metric(
+    "counter",
+    "edgewire_errors_total",
+    "Errors of the gateway itself, and of what came by HTTP, by SQLSTATE class. Others' errors pass uncounted.",
+  );
+  readonly #databases = this.#metric("gauge", "edgewire_database_up", "Databases that are open.");
+
+  /** A session has its upstream. Call what it gives when the session ends. */
+  session(transport: TransportName, database: string): () => void {
+    const labels = format({ transport, database });
+    add(this.#total, labels, 1);
+    add(this.#open, labels, 1);
+    return () => add(this.#open, labels, -1);
+  }
+
+  request(route: HttpRoute, method: string, status: number): void {
+    // Methods are the client's to invent, and each would be a series.
+    const known = ["GET", "POST", "OPTIONS", "HEAD"].includes(method) ? method : "other";
+    add(this.#requests, format({ route, method: known, status: String(status) }), 1);
+  }
+
+  statements(count: number): void {
+    add(this.#statements, "", count);
+  }
+
+  /** @param code SQLSTATE */
+  error(code: string): void {
+    add(this.#errors, format({ class: /^[0-9A-Z]{5}$/.test(code) ? code.slice(0, 2) : "other" }), 1);
+  }
+
+  database(name: string, open: boolean): void {
+    this.#databases.values.set(format({ database: name }), open ? 1 : 0);
+  }
+
+  /** The text of all metrics. */
+  print(): string {
+    const lines = this.#metrics.flatMap(({ name, type, help, values }) => [
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} ${type}`,
+      ...[...values].map(([labels, value]) => `${name}${labels} ${value}`),
+    ]);
+    return `${lines.join("\n")}\n`;
+  }
+
+  #metric(type: Metric["type"], name: string, help: string): Metric {
+    const metric = { name, type, help, values: new Map<string, number>() };
+    this.#metrics.push(metric);
+    return metric;
+  }
+}
+
+function add({ values }: Metric, labels: string, count: number): void {
+  values.set(labels, (values.get(labels) ?? 0) + count);
+}
+
+function format(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return `{${pairs.join(",")}}`;
+}
+
+const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n" };
+
+function escaped(value: string): string {
+  return value.replaceAll(/[\\"\n]/g, (character) => escapes[character] ?? character);
+}
