@@ -2,7 +2,21 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { AuthMethod } from "../../src/auth/mod.ts";
-import { ConfigError, collect, parseDatabase, parseUser } from "../../src/gateway/mod.ts";
+import {
+  ConfigError,
+  collect,
+  databaseVariable,
+  type HttpSettings,
+  parseDatabase,
+  parseNumber,
+  parseSettings,
+  parseUser,
+  readVariable,
+  type SettingName,
+  settingNames,
+  userVariable,
+  type Variables,
+} from "../../src/gateway/mod.ts";
 import type { SessionLimits } from "../../src/session/mod.ts";
 
 /** A path, or a folder and the port that names the socket in it. */
@@ -11,8 +25,16 @@ export interface UnixAddress {
   readonly port: number;
 }
 
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface ServeConfig {
-  readonly listen: { readonly host: string; readonly port: number } | UnixAddress;
+  readonly listen: TcpAddress | UnixAddress;
+  /** Where to serve HTTP; undefined: nowhere. One that nobody asked for may be missing. */
+  readonly http: (TcpAddress & { readonly asked: boolean }) | undefined;
+  readonly httpSettings: HttpSettings;
   readonly databases: ReadonlyMap<string, string>;
   readonly users: ReadonlyMap<string, string>;
   readonly auth: AuthMethod | undefined;
@@ -23,19 +45,12 @@ export interface ServeConfig {
 }
 
 const defaultPort = 6432;
+const defaultHttp = { host: "127.0.0.1", port: 8080 };
 
-const single = [
-  "listen",
-  "auth",
-  "tls-cert",
-  "tls-key",
-  "tls-ca",
-  "max-connections",
-  "statement-timeout",
-  "idle-timeout",
-  "idle-in-transaction-timeout",
-] as const;
-type Single = (typeof single)[number];
+/** Settings of those who have sockets, beside those of every gateway. */
+const own = ["listen", "http", "tls-cert", "tls-key", "tls-ca", "max-connections"] as const;
+const single = [...own, ...settingNames] as const;
+type Single = (typeof own)[number] | SettingName;
 
 /** What one source says: the flags, the file, or the environment. */
 interface Source {
@@ -45,21 +60,16 @@ interface Source {
   readonly trace: boolean | undefined;
 }
 
-const methods: readonly string[] = ["trust", "password", "md5", "scram-sha-256", "cert"];
-
 /** @throws ConfigError, or the parser's own error for an unknown flag. */
-export function readConfig(args: readonly string[], environment: NodeJS.ProcessEnv): ServeConfig {
+export function readConfig(args: readonly string[], environment: Variables): ServeConfig {
   const { source: flags, file } = readFlags(args);
-  const path = file ?? environment.EDGEWIRE_CONFIG;
+  const path = file ?? readVariable(environment, "config");
   const sources = [flags, ...(path === undefined ? [] : [readFile(path)]), readEnvironment(environment)];
   const value = (name: Single): string | undefined =>
     sources.find((source) => source.values[name] !== undefined)?.values[name];
   const databases = sources.find((source) => source.databases.length > 0)?.databases;
   const users = sources.find((source) => source.users.length > 0)?.users ?? [];
-  const auth = value("auth");
-  if (auth !== undefined && !methods.includes(auth)) {
-    throw new ConfigError(`auth is one of ${methods.join(", ")}, not "${auth}"`);
-  }
+  const { auth, limits, http: httpSettings } = parseSettings(value);
   if (auth !== undefined && auth !== "trust" && auth !== "cert" && users.length === 0) {
     throw new ConfigError(`auth ${auth} needs users: give at least one --user name:verifier`);
   }
@@ -71,29 +81,24 @@ export function readConfig(args: readonly string[], environment: NodeJS.ProcessE
   }
   return {
     listen: parseListen(value("listen") ?? `127.0.0.1:${defaultPort}`),
+    http: parseHttp(value("http")),
+    httpSettings,
     databases: collect(databases ?? [["postgres", "pglite:"]], "database"),
     users: collect(users, "user"),
-    auth: auth as AuthMethod | undefined,
+    auth,
     tls,
-    maxConnections: number("max-connections", value("max-connections")),
-    limits: {
-      ...timeout("statementTimeout", "statement-timeout", value("statement-timeout")),
-      ...timeout("idleTimeout", "idle-timeout", value("idle-timeout")),
-      ...timeout(
-        "idleInTransactionTimeout",
-        "idle-in-transaction-timeout",
-        value("idle-in-transaction-timeout"),
-      ),
-    },
+    maxConnections: parseNumber("max-connections", value("max-connections")),
+    limits,
     trace: sources.find((source) => source.trace !== undefined)?.trace ?? false,
   };
 }
 
 function readFlags(args: readonly string[]): { source: Source; file: string | undefined } {
-  const { database = [], user = [], trace, config, ...rest } = parseFlags(args);
+  const { database = [], user = [], trace, config, "no-http": noHttp, ...rest } = parseFlags(args);
+  if (noHttp && rest.http !== undefined) throw new ConfigError("give --http or --no-http, not both");
   return {
     source: {
-      values: rest as Source["values"],
+      values: { ...rest, ...(noHttp && { http: off }) },
       databases: database.map(parseDatabase),
       users: user.map(parseUser),
       trace,
@@ -106,6 +111,7 @@ type Flags = Partial<Record<Single | "config", string>> & {
   database?: string[];
   user?: string[];
   trace?: boolean;
+  "no-http"?: boolean;
 };
 
 function parseFlags(args: readonly string[]): Flags {
@@ -115,6 +121,7 @@ function parseFlags(args: readonly string[]): Flags {
     database: { type: "string", multiple: true },
     user: { type: "string", multiple: true },
     trace: { type: "boolean" },
+    "no-http": { type: "boolean" },
     config: string,
   } as const;
   try {
@@ -126,18 +133,16 @@ function parseFlags(args: readonly string[]): Flags {
   }
 }
 
-/** `EDGEWIRE_MAX_CONNECTIONS` and the like; databases and users are words with spaces between them. */
-function readEnvironment(environment: NodeJS.ProcessEnv): Source {
-  const words = (name: string): string[] => environment[name]?.split(/\s+/).filter(Boolean) ?? [];
+function readEnvironment(environment: Variables): Source {
   const values: Partial<Record<Single, string>> = {};
   for (const name of single) {
-    const value = environment[`EDGEWIRE_${name.toUpperCase().replaceAll("-", "_")}`];
-    if (value !== undefined && value !== "") values[name] = value;
+    const value = readVariable(environment, name);
+    if (value !== undefined) values[name] = value;
   }
   return {
     values,
-    databases: words("EDGEWIRE_DATABASES").map(parseDatabase),
-    users: words("EDGEWIRE_USERS").map(parseUser),
+    databases: databaseVariable(environment),
+    users: userVariable(environment),
     trace: undefined,
   };
 }
@@ -155,7 +160,7 @@ function readFile(path: string): Source {
     if (name === "databases" || name === "users" || name === "trace") continue;
     if (!(single as readonly string[]).includes(name))
       throw new ConfigError(`${path}: unknown setting "${name}"`);
-    if (typeof value !== "string" && typeof value !== "number") {
+    if (typeof value !== "string" && typeof value !== "number" && !(name === "http" && value === false)) {
       throw new ConfigError(`${path}: "${name}" must be a string or a number`);
     }
     values[name as Single] = String(value);
@@ -191,11 +196,27 @@ function strings(value: unknown, what: string): [string, string][] {
 function parseListen(text: string): ServeConfig["listen"] {
   const [, path, socketPort] = /^(\.{0,2}\/.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
   if (path !== undefined) return { path, port: Number(socketPort ?? defaultPort) };
+  const address = parseAddress(text);
+  if (address) return address;
+  throw new ConfigError(`listen is host:port, a port, or the path of a Unix socket, not "${text}"`);
+}
+
+/** The word for no HTTP, in the file and in EDGEWIRE_HTTP. */
+const off = "off";
+
+function parseHttp(text: string | undefined): ServeConfig["http"] {
+  if (text === undefined) return { ...defaultHttp, asked: false };
+  if (text === off || text === "false") return undefined;
+  const address = parseAddress(text);
+  if (address) return { ...address, asked: true };
+  throw new ConfigError(`http is host:port, a port, or ${off}, not "${text}"`);
+}
+
+/** `host:port` or a port. */
+function parseAddress(text: string): TcpAddress | undefined {
   const match = /^(?:(\[[^\]]+\]|[^:]*):)?(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);
-  if (!match || port > 65_535) {
-    throw new ConfigError(`listen is host:port, a port, or the path of a Unix socket, not "${text}"`);
-  }
+  if (!match || port > 65_535) return undefined;
   return { host: match[1]?.replaceAll(/[[\]]/g, "") || "127.0.0.1", port };
 }
 
@@ -207,19 +228,4 @@ function tlsFiles(cert?: string, key?: string, ca?: string): ServeConfig["tls"] 
     );
   }
   return { cert, key, ca };
-}
-
-function number(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) throw new ConfigError(`${name} is a whole number, not "${text}"`);
-  return Number(text);
-}
-
-function timeout(
-  limit: keyof SessionLimits,
-  name: string,
-  text: string | undefined,
-): Partial<Record<keyof SessionLimits, number>> {
-  const milliseconds = number(name, text);
-  return milliseconds === undefined ? {} : { [limit]: milliseconds };
 }
