@@ -74,7 +74,7 @@ function timestampText(time: Date): string {
   return `${local.toISOString().replace("T", " ").replace("Z", "")}000`;
 }
 
-const lossyText = new TextDecoder("utf-8", { ignoreBOM: true });
+const lossyText = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 /** Prints a body by its layout, and stops where the body ends too early. */
 class Printer {

@@ -1,0 +1,88 @@
+// The Worker of wrangler.toml in workerd, as `wrangler dev` runs it: by wrangler's own test harness, with a TCP port for the
+// `connect` handler. The configuration is the project's own one, with another port.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TestHarness } from "wrangler";
+
+export interface WorkerOptions {
+  /** Variables of the Worker, instead of those of wrangler.toml. */
+  readonly vars?: Readonly<Record<string, string>>;
+  /** Secrets of the Worker, such as EDGEWIRE_USERS. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Rewrites the text of wrangler.toml, for what vars and secrets cannot say. */
+  readonly config?: (toml: string) => string;
+}
+
+export interface RunningWorker {
+  /** Where `connect` listens, on 127.0.0.1. */
+  readonly tcpPort: number;
+  /** Where `fetch` listens: http://127.0.0.1:port, without a slash at the end. */
+  readonly url: string;
+  /** wrangler's own handle: Durable Objects (`getWorker().evictDurableObject` …) and what the Worker logged (`getLogs`). */
+  readonly harness: TestHarness;
+  stop(): Promise<void>;
+}
+
+/** No telemetry, no look-up of this machine's place in the world, no log files. */
+const quiet = {
+  WRANGLER_SEND_METRICS: "false",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  WRANGLER_WRITE_LOGS: "false",
+};
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** Bundles and starts the Worker. Nothing of it is kept, and nothing but loopback is asked. */
+export async function startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
+  Object.assign(process.env, quiet);
+  // Late, since it takes a second, and not every test of a file may need it.
+  const { createTestHarness } = await import("wrangler");
+  const tcpPort = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "edgewire-worker-"));
+  const configPath = join(folder, "wrangler.toml");
+  const toml = readFileSync(join(root, "wrangler.toml"), "utf8");
+  writeFileSync(configPath, moved(options.config?.(toml) ?? toml, tcpPort));
+  const harness = createTestHarness({
+    root,
+    workers: [
+      {
+        configPath,
+        ...(options.vars && { vars: { ...options.vars } }),
+        ...(options.secrets && { secrets: { ...options.secrets } }),
+      },
+    ],
+  });
+  try {
+    const { url } = await harness.listen();
+    return {
+      tcpPort,
+      url: url.origin,
+      harness,
+      async stop() {
+        await harness.close();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The configuration in another folder, with another port. */
+function moved(toml: string, tcpPort: number): string {
+  return toml
+    .replace(/^main = "(.*)"$/m, (_, main: string) => `main = ${JSON.stringify(join(root, main))}`)
+    .replace(/^port = 5432$/m, `port = ${tcpPort}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
