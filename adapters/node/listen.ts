@@ -3,7 +3,7 @@
 import { chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { memoryCancelRegistry, Session, type SessionOptions } from "../../src/session/mod.ts";
-import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
+import { drain, tooManyClients, within } from "./drain.ts";
 import type { TlsServer } from "./tls.ts";
 import { SocketTransport } from "./transport.ts";
 import { removeStale, socketPath } from "./unix-socket.ts";
@@ -49,9 +49,6 @@ const keepAliveDelay = 60_000;
 
 /** Milliseconds after the last session's end for clients to read its last words and hang up. */
 const farewell = 1_000;
-
-/** Milliseconds for upstreams to abort a statement and to roll back, once the time for it to end is over. */
-const upstreamGrace = 5_000;
 
 /** Connections above the cap, at a time, that are told so; they wait for a startup packet, too. */
 const maxRefused = 100;
@@ -99,14 +96,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
 
   async function close(grace: number): Promise<void> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    const all = [...sessions, ...refused];
-    const ended = Promise.all(all.map((open) => open.closed));
-    for (const open of all) open.shutdown();
-    if (!(await within(grace, ended))) {
-      for (const open of all) open.shutdown(true);
-      // An upstream that cannot let go is no reason to stay.
-      await within(upstreamGrace, ended);
-    }
+    await drain([...sessions, ...refused], grace);
     if (await within(farewell, closed)) return;
     for (const transport of transports) transport.destroy();
     await closed;
@@ -124,19 +114,6 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
       return closing;
     },
   };
-}
-
-/** Whether a promise settles within so many milliseconds. */
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const expired = Promise.withResolvers<false>();
-  const timer = setTimeout(() => expired.resolve(false), milliseconds);
-  const settled = await Promise.race([promise.then(() => true), expired.promise]);
-  clearTimeout(timer);
-  return settled;
-}
-
-function tooManyClients(): PgError {
-  return fatal(sqlstate.tooManyConnections, "sorry, too many clients already");
 }
 
 async function started(server: Server, path: string | undefined, options: ListenOptions): Promise<void> {

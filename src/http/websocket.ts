@@ -267,7 +267,7 @@ export class WebSocketTransport implements Transport {
   }
 }
 
-/** The refusal of a frame that is too long; Node's adapter is told of one by its WebSocket, before the frame is read. */
+/** Where the platform has a limit of its own that is lower, it closes with the same code, and without these words. */
 function tooLong(bytes: number, limit: number): PgError {
   return fatal(
     sqlstate.programLimitExceeded,
