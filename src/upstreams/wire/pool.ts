@@ -12,7 +12,10 @@ export interface PoolOptions {
   readonly size?: number | undefined;
   /** Milliseconds that a client waits for one before 53300. Default 10,000. */
   readonly waitTimeout?: number | undefined;
-  /** Milliseconds until a connection that nobody uses is closed. Default 30,000. */
+  /**
+   * Milliseconds until a connection that nobody uses is closed. Default 30,000. 0: it ends with its client, as on runtimes
+   * where one client's connection cannot serve another.
+   */
   readonly idleTimeout?: number | undefined;
   /** Milliseconds that cleaning a connection may take before it is closed instead. Default 10,000. */
   readonly resetTimeout?: number | undefined;
@@ -100,9 +103,11 @@ export class Pool {
 
   /** Takes a connection back; one that is not `clean` (in a transaction, something under way) is closed. */
   async release(connection: Connection, clean: boolean): Promise<void> {
-    const reusable = clean && !this.#closed && !connection.closed && (await this.#reset(connection));
+    const kept = this.#idleTimeout > 0 && !this.#closed;
+    const reusable = clean && kept && !connection.closed && (await this.#reset(connection));
     // Closed is for ever: there may have been time for it.
     if (reusable && !this.#closed && !connection.closed) this.#keep(connection);
+    else if (clean && !kept) connection.close();
     else connection.destroy();
     this.#free();
   }

@@ -131,6 +131,16 @@ describe("idle connections", () => {
     expect(pool.idle).toBe(0);
   });
 
+  test("are none where each ends with its client", async () => {
+    const { pool, servers } = started({ idleTimeout: 0 });
+    const acquiring = pool.acquire({ own: "1" });
+    const server = await servers.accepted();
+    await pool.release(await acquiring, true);
+    await server.expect("Terminate");
+    await server.expectClose();
+    expect([pool.taken, pool.idle]).toEqual([0, 0]);
+  });
+
   test("that the server has closed are not given out", async () => {
     const { pool, servers, server } = await idle();
     server.send({ type: "ErrorResponse", fields: { severity: "FATAL", code: "57P01", message: "restart" } });
