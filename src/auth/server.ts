@@ -13,7 +13,8 @@ import { endPointHash } from "./channel-binding.ts";
 import { equalBytes } from "./constant-time.ts";
 import { md5Response } from "./md5.ts";
 import { mockIterations, mockSalt } from "./mock.ts";
-import { scramSha256, scramSha256Plus } from "./scram.ts";
+import { preparePassword } from "./saslprep.ts";
+import { scramKeys, scramSha256, scramSha256Plus } from "./scram.ts";
 import { bytesToMessage } from "./scram-messages.ts";
 import { doomedVerifier, ScramServer } from "./scram-server.ts";
 import type { AuthRule, AuthSource, Login } from "./source.ts";
@@ -35,6 +36,12 @@ export interface ServerExchange {
 export interface ServerExchangeOptions {
   /** Makes the server's part of the SCRAM nonce; for tests with fixed messages. */
   readonly nonce?: () => string;
+  /**
+   * The client has sent its password already, before it was asked for anything. It is then asked for it in cleartext and
+   * it is checked against what is stored, whatever the method: that gives nothing away that is not under way. With
+   * `trust` and `cert`, too, it is asked for, so that it has its place in the dialogue, and is of no account.
+   */
+  readonly pipelinedPassword?: boolean;
 }
 
 /**
@@ -52,6 +59,7 @@ export function serverExchange(
 }
 
 const encoder = new TextEncoder();
+const finished: AuthStep = { type: "done", send: [] };
 
 /** Every error as FATAL. A stranger's text is not for a client that nobody knows yet. */
 function asFatal(cause: unknown, user: string): PgError {
@@ -126,22 +134,17 @@ class Exchange implements ServerExchange {
   }
 
   async #begin(rule: AuthRule): Promise<AuthStep> {
-    switch (rule.method) {
-      case "trust":
-        return { type: "done", send: [] };
-      case "cert":
-        return this.#checkCertificate();
-      case "password":
-        return this.#ask({ type: "AuthenticationCleartextPassword" }, "PasswordMessage", (body) =>
-          this.#checkPassword(rule, body),
-        );
-      case "md5":
-        // PostgreSQL's rule: the method md5 means the kind of password that the user has.
-        if (rule.verifier?.type === "md5") return this.#askMd5(rule.verifier.hash);
-        return await this.#askSasl(rule.verifier);
-      case "scram-sha-256":
-        return await this.#askSasl(rule.verifier);
+    const { method, verifier } = rule;
+    if (method === "password") return this.#askPassword((body) => this.#checkPassword(rule, body));
+    const done = method === "trust" ? finished : method === "cert" ? this.#checkCertificate() : undefined;
+    if (this.#options.pipelinedPassword) {
+      const stored: AuthRule = { method: "password", ...(verifier && { verifier }) };
+      return this.#askPassword((body) => done ?? this.#checkPassword(stored, body));
     }
+    if (done) return done;
+    // PostgreSQL's rule: the method md5 means the kind of password that the user has.
+    if (method === "md5" && verifier?.type === "md5") return this.#askMd5(verifier.hash);
+    return await this.#askSasl(verifier);
   }
 
   #ask(
@@ -151,6 +154,10 @@ class Exchange implements ServerExchange {
   ): AuthStep {
     this.#next = next;
     return { type: "continue", send: [message], expects };
+  }
+
+  #askPassword(check: (body: Uint8Array) => AuthStep | Promise<AuthStep>): AuthStep {
+    return this.#ask({ type: "AuthenticationCleartextPassword" }, "PasswordMessage", check);
   }
 
   /** The one answer to every failed proof. */
@@ -172,7 +179,7 @@ class Exchange implements ServerExchange {
       );
     }
     const { commonName } = tls.clientCertificate;
-    if (commonName !== "" && commonName === user) return { type: "done", send: [] };
+    if (commonName !== "" && commonName === user) return finished;
     throw new PgError(
       sqlstate.invalidAuthorizationSpecification,
       `certificate authentication failed for user "${user}"`,
@@ -191,14 +198,22 @@ class Exchange implements ServerExchange {
       } catch {
         throw this.#wrongPassword("the password is not UTF-8");
       }
-      if ((await rule.check(text)) === true) return { type: "done", send: [] };
+      if ((await rule.check(text)) === true) return finished;
       throw this.#wrongPassword("the check refused the password");
     }
-    if (rule.verifier === undefined) throw this.#wrongPassword("no such user, or it has no password");
-    if (!(await passwordMatches(rule.verifier, user, password))) {
+    const { verifier } = rule;
+    if (verifier?.type !== "scram-sha-256") await this.#spend(password);
+    if (verifier === undefined) throw this.#wrongPassword("no such user, or it has no password");
+    if (!(await passwordMatches(verifier, user, password))) {
       throw this.#wrongPassword("the password does not match");
     }
-    return { type: "done", send: [] };
+    return finished;
+  }
+
+  /** Works as long as the check of a SCRAM verifier does: the time of an answer is not to tell who exists, and with what. */
+  async #spend(password: Uint8Array): Promise<void> {
+    const { mock } = this.#source;
+    await scramKeys(preparePassword(password), await mockSalt(this.#login.user, mock), mockIterations(mock));
   }
 
   #askMd5(hash: string): AuthStep {
@@ -211,7 +226,7 @@ class Exchange implements ServerExchange {
       if (await isEmptyPassword({ type: "md5", hash }, this.#login.user)) {
         throw this.#wrongPassword("the stored password is empty");
       }
-      return { type: "done", send: [] };
+      return finished;
     });
   }
 

@@ -148,7 +148,10 @@ export class StartupPhase implements Phase {
     };
     this.#host.framer.startup = false;
     if (this.#host.refuse) throw this.#host.refuse;
-    this.#exchange = serverExchange(auth, this.#login);
+    // Neon's driver sends StartupMessage, password and first query at once. Where a password comes later, unasked, the
+    // method that is configured was asked for already, and it is refused.
+    const pipelinedPassword = this.#host.framer.nextCode === frontendCodes.PasswordMessage;
+    this.#exchange = serverExchange(auth, this.#login, { pipelinedPassword });
     return this.#exchange.start().then((step) => this.#advance(step));
   }
 

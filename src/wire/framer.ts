@@ -88,6 +88,11 @@ export class Framer {
     return this.#buffered;
   }
 
+  /** The type byte of the message that follows, as soon as that byte is there. Of no use for startup packets. */
+  get nextCode(): number | undefined {
+    return this.#filled > 0 ? this.#partial[0] : this.#chunk[this.#at];
+  }
+
   /** Takes ownership of the chunk: frames are views of it. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
