@@ -1,0 +1,104 @@
+/**
+ * The HTTP side of a gateway, for any runtime that has `fetch` handlers: SQL over HTTP as Neon's driver speaks it, health,
+ * readiness and metrics, a status page, and the upgrades to WebSockets where the runtime answers those with a Response.
+ */
+import { type Context, Hono } from "hono";
+import type { Gateway, HttpRoute } from "../gateway/mod.ts";
+import type { SessionOptions } from "../session/mod.ts";
+import { PgError } from "../wire/mod.ts";
+import { statusPage } from "./status-page.ts";
+import { serveWebSocket, type WebSocketConnection, type WebSocketSession } from "./websocket.ts";
+import { asksForWebSocket, refuseUpgrade } from "./websocket-upgrade.ts";
+
+/**
+ * Upgrades a request: gives `serve` the open connection, and what that gives the connection's frames. `context` is what
+ * the runtime handed to `app.fetch` beside the request: the bindings on Workers, the connection's info on Deno.
+ */
+export type Upgrade = (
+  request: Request,
+  serve: (connection: WebSocketConnection) => WebSocketSession,
+  context: unknown,
+) => Response | Promise<Response>;
+
+export interface AppOptions extends Pick<SessionOptions, "limits" | "trace" | "onError"> {
+  readonly gateway: Gateway;
+  /** Bytes of a request to /sql; more is refused with 413. Default 10 MiB. */
+  readonly maxRequestBytes?: number | undefined;
+  /** Bytes of an answer of /sql; a statement that gives more is cancelled, and answered with 507. Default 10 MiB. */
+  readonly maxResponseBytes?: number | undefined;
+  /** Origins whose pages may open a WebSocket. Default: any. */
+  readonly origins?: readonly string[] | undefined;
+  /** Where upgrades are no requests but events of a server of their own, as on Node, there is none. */
+  readonly upgrade?: Upgrade | undefined;
+}
+
+/** The routes: POST /sql, GET /health, /ready, /metrics and /, and upgrades to WebSockets on any path. */
+export function createApp(options: AppOptions): Hono {
+  const { gateway, upgrade } = options;
+  const { metrics } = gateway;
+  const app = new Hono();
+
+  app.use(async (c, next) => {
+    await next();
+    metrics.request(routeOf(c), c.req.method, c.res.status);
+  });
+
+  if (upgrade) {
+    app.use(async (c, next) => {
+      const request = c.req.raw;
+      if (!asksForWebSocket(request)) return next();
+      const serve = (connection: WebSocketConnection) =>
+        serveWebSocket(connection, webSocketSessions(options));
+      return refuseUpgrade(request, options) ?? upgrade(request, serve, c.env);
+    });
+  }
+
+  app.get("/", (c) => c.html(statusPage(gateway), 200, pageHeaders));
+  // Alive: the process answers. Whether its databases do is /ready's question.
+  app.get("/health", (c) => c.json({ status: "ok" }, 200, fresh));
+  app.get("/ready", async (c) => {
+    const databases = await gateway.ready();
+    const failed = databases.filter(({ error }) => error);
+    const body = {
+      status: failed.length === 0 ? "ready" : "not ready",
+      databases: databases.map(({ database, error }) =>
+        error ? { name: database, ready: false, reason: error.message } : { name: database, ready: true },
+      ),
+    };
+    return c.json(body, failed.length === 0 ? 200 : 503, fresh);
+  });
+  app.get("/metrics", (c) =>
+    c.body(metrics.print(), 200, { ...fresh, "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+  );
+  app.all("*", (c) =>
+    // The driver's paths, asked for without an upgrade.
+    /^\/v[12]$/.test(c.req.path)
+      ? (refuseUpgrade(c.req.raw, options) ?? c.notFound())
+      : c.text("there is nothing at this path\n", 404),
+  );
+  app.onError((error, c) => {
+    options.onError?.(PgError.from(error), error);
+    return c.text("internal error\n", 500);
+  });
+  return app;
+}
+
+/** What the sessions of an app's WebSockets run with: for runtimes whose upgrades go past the app. */
+export function webSocketSessions({ gateway, limits, trace, onError }: AppOptions): SessionOptions {
+  return { ...gateway.sessionsOver("websocket"), limits, trace, onError };
+}
+
+const fresh = { "cache-control": "no-store" };
+
+const pageHeaders = {
+  ...fresh,
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+};
+
+const routes: ReadonlySet<string> = new Set<HttpRoute>(["/", "/sql", "/health", "/ready", "/metrics"]);
+
+function routeOf(c: Context): HttpRoute {
+  if (asksForWebSocket(c.req.raw)) return "websocket";
+  return routes.has(c.req.path) ? (c.req.path as HttpRoute) : "other";
+}
