@@ -1,10 +1,14 @@
-// `edgewire serve`: the gateway as a process, with a banner that says how to connect, and signals.
-import { createGateway } from "../../src/gateway/mod.ts";
+// `edgewire serve`: the gateway as a process, with a banner that says how to connect, and signals. What listens is given:
+// Deno has this command, too.
+import type { Hono } from "hono";
+import { createGateway, type Gateway, type Openers } from "../../src/gateway/mod.ts";
+import { createApp, type Upgrade, webSocketSessions } from "../../src/http/mod.ts";
+import type { SessionOptions } from "../../src/session/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
-import { readConfig, type ServeConfig } from "./cli-config.ts";
-import { openers } from "./databases.ts";
-import { type Listener, listen } from "./listen.ts";
-import { type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";
+import { readConfig, type ServeConfig, type TcpAddress } from "./cli-config.ts";
+import type { HttpListener, HttpListenOptions } from "./http.ts";
+import type { Listener, ListenOptions } from "./listen.ts";
+import type { TlsFiles } from "./tls.ts";
 import { psqlAddress } from "./unix-socket.ts";
 
 /** Milliseconds that running statements get after SIGTERM. */
@@ -18,47 +22,112 @@ const sameSignal = 1_000;
 /** Milliseconds between two looks at whether the parent is still there. */
 const orphanInterval = 250;
 
-export async function serveCommand(args: readonly string[]): Promise<number> {
+/** A certificate that can be read again. */
+export interface Reloadable {
+  reload(): void;
+}
+
+/** What the command needs of a runtime: Node's own functions, or another's of the same names. */
+export interface ServeRuntime<Tls extends Reloadable> {
+  readonly openers: Openers;
+  readonly tlsServer: (files: TlsFiles) => Tls;
+  readonly listen: (
+    session: SessionOptions,
+    options: Omit<ListenOptions, "tls"> & { readonly tls?: Tls | undefined },
+  ) => Promise<Listener>;
+  readonly listenHttp: (app: Hono, options: HttpListenOptions) => Promise<HttpListener>;
+  /** Where upgrades to WebSockets are requests; else `listenHttp` takes them by its `webSockets`. */
+  readonly upgrade?: Upgrade | undefined;
+}
+
+/** @returns the exit code, after the server's end */
+export async function serveCommand<Tls extends Reloadable>(
+  args: readonly string[],
+  runtime: ServeRuntime<Tls>,
+): Promise<number> {
   const config = readConfig(args, process.env);
-  const tls = config.tls && loadTls(config.tls);
-  const gateway = createGateway(config, openers);
-  // The address first: to find it taken does not need seconds for the databases to open. Early clients wait for those.
-  const listener = await start(config, tls, gateway.session);
+  const tls = config.tls && loadTls(config.tls, runtime);
+  const gateway = createGateway(config, runtime.openers);
+  // The addresses first: to find one taken does not need seconds for the databases to open. Early clients wait for those.
+  const listener = await start(config, tls, gateway, runtime);
+  let http: HttpListener | undefined;
   try {
+    http = await startHttp(config, gateway, listener, runtime);
     await gateway.open();
   } catch (error) {
-    await listener.close(0);
+    await Promise.all([listener.close(0), http?.close(0)]);
     await gateway.close();
     throw error;
   }
-  const signalled = untilSignal(tls);
+  const signalled = untilSignal(tls && [tls, ...(http ? [http] : [])]);
   // What reads the banner may go; the server stays.
   process.stdout.on("error", () => {});
-  console.log(banner(config, listener));
+  console.log(banner(config, listener, http));
   const signal = await signalled;
-  const { size } = listener;
+  const size = listener.size + (http?.size ?? 0);
   console.log(`edgewire: ${signal}, ending ${size} ${size === 1 ? "session" : "sessions"}`);
-  await listener.close(grace);
+  await Promise.all([listener.close(grace), http?.close(grace)]);
   await gateway.close();
   return 0;
 }
 
-async function start(
+async function start<Tls extends Reloadable>(
   config: ServeConfig,
-  tls: TlsServer | undefined,
-  session: ReturnType<typeof createGateway>["session"],
+  tls: Tls | undefined,
+  gateway: Gateway,
+  { listen }: ServeRuntime<Tls>,
 ): Promise<Listener> {
-  const { limits, trace, maxConnections } = config;
+  const { maxConnections } = config;
   // A socket is as open as a port only where clients have to prove who they are.
   const mode = trusts(config) ? 0o700 : 0o777;
+  const source = gateway.sessionsOver("path" in config.listen ? "unix" : "tcp");
   try {
     return await listen(
-      { ...session, limits, ...(trace && { trace: (line) => console.log(line) }), onError },
+      { ...source, ...sessionOptions(config, gateway) },
       { ...config.listen, tls, maxConnections, mode },
     );
   } catch (error) {
     throw explain(error, config);
   }
+}
+
+/** Serves HTTP, too. Undefined: it is not wanted, or nobody asked for the address and another one has it. */
+async function startHttp<Tls extends Reloadable>(
+  config: ServeConfig,
+  gateway: Gateway,
+  listener: Listener,
+  { listenHttp, upgrade }: ServeRuntime<Tls>,
+): Promise<HttpListener | undefined> {
+  const { http, httpSettings, tls, maxConnections } = config;
+  if (!http) return undefined;
+  const options = { gateway, ...sessionOptions(config, gateway), ...httpSettings, upgrade };
+  const webSockets = {
+    session: webSocketSessions(options),
+    origins: httpSettings.origins,
+    maxConnections,
+    others: () => listener.size,
+  };
+  try {
+    const { host, port } = http;
+    return await listenHttp(createApp(options), { host, port, tls, webSockets });
+  } catch (error) {
+    if (!http.asked && (error as NodeJS.ErrnoException).code === "EADDRINUSE") return undefined;
+    throw explainAddress(error, http, "--http");
+  }
+}
+
+function sessionOptions(
+  { limits, trace }: ServeConfig,
+  { metrics }: Gateway,
+): Pick<SessionOptions, "limits" | "trace" | "onError"> {
+  return {
+    limits,
+    ...(trace && { trace: (line, session) => console.log(`${session}\t${line}`) }),
+    onError(error, cause) {
+      metrics.error(error.code);
+      return onError(error, cause);
+    },
+  };
 }
 
 /** An upstream's own failure is worth a line in the log; a client's mistake is not. */
@@ -70,7 +139,7 @@ function trusts({ users, auth }: ServeConfig): boolean {
   return auth === "trust" || (users.size === 0 && auth === undefined);
 }
 
-function banner(config: ServeConfig, listener: Listener): string {
+function banner(config: ServeConfig, listener: Listener, http: HttpListener | undefined): string {
   const user = [...config.users.keys()][0] ?? "postgres";
   const lines = [...config.databases].map(([name, url]) => {
     const command = psql(config, listener, user, name === "*" ? "postgres" : name);
@@ -78,7 +147,17 @@ function banner(config: ServeConfig, listener: Listener): string {
   });
   const where = listener.path ?? `${bracketed(listener.host)}:${listener.port}`;
   const trust = trusts(config) ? "\neveryone who can reach this address is trusted; see --user\n" : "";
-  return `edgewire is listening on ${where}. Connect with:\n\n${lines.join("\n")}\n${trust}`;
+  return `edgewire is listening on ${where}. Connect with:\n\n${lines.join("\n")}\n${httpBanner(config, http)}${trust}`;
+}
+
+function httpBanner({ http, tls }: ServeConfig, listener: HttpListener | undefined): string {
+  if (listener) {
+    const where = `${tls ? "https" : "http"}://${bracketed(listener.host)}:${listener.port}`;
+    return `\nHTTP and WebSockets: ${where}\n`;
+  }
+  if (!http) return "";
+  const where = `${bracketed(http.host)}:${http.port}`;
+  return `\nno HTTP and WebSockets: ${where} is already in use; see --http\n`;
 }
 
 function psql({ tls }: ServeConfig, { host, port, path }: Listener, user: string, database: string): string {
@@ -117,10 +196,15 @@ function explain(error: unknown, { listen }: ServeConfig): unknown {
       return new Error(`there is no folder for ${path}. Make it, or choose another path.`);
     return error;
   }
-  const where = `${bracketed(listen.host)}:${listen.port}`;
+  return explainAddress(error, listen, "--listen");
+}
+
+function explainAddress(error: unknown, { host, port }: TcpAddress, flag: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const where = `${bracketed(host)}:${port}`;
   if (code === "EADDRINUSE") {
     return new Error(
-      `${where} is already in use. Stop what listens there, or choose another with --listen host:port.`,
+      `${where} is already in use. Stop what listens there, or choose another with ${flag} host:port.`,
     );
   }
   if (code === "EACCES") return new Error(`no permission to listen on ${where}. Choose a port from 1024 on.`);
@@ -132,7 +216,7 @@ function explain(error: unknown, { listen }: ServeConfig): unknown {
   return error;
 }
 
-function untilSignal(tls: TlsServer | undefined): Promise<string> {
+function untilSignal(tls: readonly Reloadable[] | undefined): Promise<string> {
   // Without anything to read again, SIGHUP means what it means to others: the terminal is gone.
   if (tls) process.on("SIGHUP", () => reload(tls));
   return new Promise((resolve) => {
@@ -159,7 +243,7 @@ function untilOrphaned(orphaned: () => void): void {
   timer.unref();
 }
 
-function loadTls(files: TlsFiles): TlsServer {
+function loadTls<Tls extends Reloadable>(files: TlsFiles, { tlsServer }: ServeRuntime<Tls>): Tls {
   try {
     return tlsServer(files);
   } catch (error) {
@@ -167,9 +251,9 @@ function loadTls(files: TlsFiles): TlsServer {
   }
 }
 
-function reload(tls: TlsServer): void {
+function reload(all: readonly Reloadable[]): void {
   try {
-    tls.reload();
+    for (const tls of all) tls.reload();
     console.log("edgewire: SIGHUP, the certificate was read again");
   } catch (error) {
     console.error(`edgewire: the certificate was not read again: ${(error as Error).message}`);

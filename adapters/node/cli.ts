@@ -23,7 +23,8 @@ async function main([command, ...args]: string[]): Promise<number> {
   }
   // Loaded when it is needed: from source that takes half a second.
   if (command === "query") return (await import("./cli-query.ts")).queryCommand(args);
-  return (await import("./cli-serve.ts")).serveCommand(args);
+  const { serveRuntime } = await import("./serve-runtime.ts");
+  return (await import("./cli-serve.ts")).serveCommand(args, serveRuntime);
 }
 
 /** The version in the package.json above this file, in the sources and in the build. */
