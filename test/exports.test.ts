@@ -75,8 +75,8 @@ test("whatever is not built exists as it is named", () => {
   for (const file of deno.publish.include) expect(exists(file), file).toBe(true);
 });
 
-/** Folders of src/ that are not an interface for others: SQL's tokens and classes, and the gateway's configuration. */
-const internal = ["sql", "gateway"];
+/** Folders of src/ that are not an interface for others: SQL's tokens and classes. */
+const internal = ["sql"];
 
 test("every folder of src with a mod.ts is an entry point, or known to be internal", () => {
   const folders = globSync("src/*/mod.ts", { cwd: root })
