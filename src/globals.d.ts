@@ -106,6 +106,24 @@ declare class Response {
   readonly headers: Headers;
 }
 
+// --- WebSockets ---
+
+declare class WebSocket {
+  /** Node and Deno take an object with headers, too. */
+  constructor(url: string, protocols?: string[] | { headers?: object; protocols?: string[] });
+  binaryType: "blob" | "arraybuffer";
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "open" | "error", listener: (event: object) => void): void;
+  addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+  addEventListener(
+    type: "close",
+    listener: (event: { code: number; reason: string; wasClean: boolean }) => void,
+  ): void;
+}
+
 // --- URL ---
 
 interface URLSearchParams extends Iterable<[string, string]> {

@@ -16,3 +16,10 @@ export type {
 } from "./request.ts";
 export { type QueryResult, rowCount, type Value } from "./results.ts";
 export { type ParsedUrl, parseUrl, type ServerAddress, type UrlDefaults } from "./url.ts";
+export {
+  type ClientWebSocket,
+  type OpenWebSocketOptions,
+  openWebSocket,
+  type WebSocketStreamOptions,
+  webSocketStream,
+} from "./websocket-stream.ts";

@@ -3,6 +3,7 @@
  * protocol, cut anywhere. The path, and a `?address=host:port` in it, mean nothing: the startup packet says which
  * database is wanted. A runtime's adapter brings the WebSocket as a `WebSocketConnection` and tells what it hears of it.
  */
+import { overfull, watch } from "../client/buffered-amount.ts";
 import { Session, type SessionOptions, type Transport } from "../session/mod.ts";
 import { fatal, type PgError, sqlstate, Writer, writeErrorResponse } from "../wire/mod.ts";
 
@@ -63,14 +64,6 @@ export const defaultMaxFrameBytes: number = 64 * 1024 * 1024;
 const defaultMaxWaitingBytes = 32 * 1024 * 1024;
 const defaultLostClientGrace = 5_000;
 
-/** Bytes that may be on their way before a session has to wait, and what is left of them when it may go on. */
-const highWater = 1024 * 1024;
-const lowWater = 256 * 1024;
-
-/** Milliseconds between two looks at `bufferedAmount`: soon after a frame, and ever rarer for who does not read. */
-const firstPoll = 1;
-const lastPoll = 250;
-
 /** Bytes that may be pushed to a client that does not read; then it is cut off. */
 const maxOverflow = 16 * 1024 * 1024;
 
@@ -105,7 +98,7 @@ export class WebSocketTransport implements Transport {
   /** Bytes that came although the session asked for no more. */
   #waiting = 0;
   #paused = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #unwatch: () => void = () => {};
   #code: number = closeCodes.normal;
   #ended = false;
 
@@ -177,17 +170,10 @@ export class WebSocketTransport implements Transport {
       pending.then(() => {
         if (--this.#sending === 0) this.#release();
       });
-    } else if (!this.#drained && (this.#connection.bufferedAmount ?? 0) > highWater) {
+    } else if (!this.#drained && overfull(this.#connection)) {
       this.#drained = Promise.withResolvers();
-      this.#poll(firstPoll);
+      this.#unwatch = watch(this.#connection, () => this.#release());
     }
-  }
-
-  #poll(milliseconds: number): void {
-    this.#timer = setTimeout(() => {
-      if ((this.#connection.bufferedAmount ?? 0) <= lowWater) this.#release();
-      else this.#poll(Math.min(milliseconds * 2, lastPoll));
-    }, milliseconds);
   }
 
   #release(): void {
@@ -260,7 +246,7 @@ export class WebSocketTransport implements Transport {
   /** Nothing more is sent, and nobody has to wait for it. */
   #gone(): void {
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#unwatch();
     this.#release();
     // What the client still sends is read and dropped: its closing frame is behind it.
     this.#connection.resume?.();
