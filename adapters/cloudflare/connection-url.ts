@@ -1,0 +1,41 @@
+// Connection URLs as Workers can follow them: there are no files, no system's user, and TLS is what the runtime makes it.
+import { type ParsedUrl, parseUrl } from "../../src/client/mod.ts";
+import { ConfigError } from "../../src/gateway/mod.ts";
+import { PgError } from "../../src/wire/mod.ts";
+
+/**
+ * Parses the URL of a database.
+ * @throws ConfigError that says what is wrong with it, or what of it Workers cannot do
+ */
+export function readUrl(url: string): ParsedUrl {
+  const parsed = parse(url);
+  const { host, rootCertificate, certificate, options } = parsed;
+  if (host.startsWith("/")) throw new ConfigError("Workers have no Unix sockets");
+  if (rootCertificate !== undefined || certificate !== undefined) {
+    throw new ConfigError(
+      "Workers have no files for sslrootcert, sslcert and sslkey: certificates are those of public authorities",
+    );
+  }
+  if (options.sslNegotiation === "direct") {
+    throw new ConfigError("sslnegotiation=direct needs ALPN, which Workers' sockets do not have");
+  }
+  if (options.channelBinding === "require") {
+    throw new ConfigError(
+      "channel_binding=require needs the server's certificate, which Workers' sockets do not tell",
+    );
+  }
+  if (options.parameters?.pool_size !== undefined) {
+    throw new ConfigError(
+      "pool_size has no meaning on Workers: each session has a connection of its own; a pool is Hyperdrive's to give",
+    );
+  }
+  return parsed;
+}
+
+function parse(url: string): ParsedUrl {
+  try {
+    return parseUrl(url);
+  } catch (error) {
+    throw error instanceof PgError ? new ConfigError(error.message) : error;
+  }
+}

@@ -1,0 +1,190 @@
+// A client's byte stream over `connect()` of cloudflare:sockets: TCP, and TLS on top of it. The connection is the
+// invocation's that opened it, and keeps that alive until it is closed.
+import { connect } from "cloudflare:sockets";
+import { waitUntil } from "cloudflare:workers";
+import type { TlsInfo } from "../../src/auth/mod.ts";
+import type { ByteStream, ServerAddress } from "../../src/client/mod.ts";
+import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
+
+/** Bytes that may wait for the server before writers are told to wait. */
+const highWater = 64 * 1024;
+
+/** Bytes of one read; without a buffer of one's own it would be 4,096. */
+const readSize = 16 * 1024;
+
+/** Milliseconds that a server may take to close its side after ours; then the connection is cut. */
+const lingerTimeout = 5_000;
+
+/** The length and the code of an SSLRequest, which is the whole message. */
+const sslRequestLength = 8;
+const sslRequestCode = 80877103;
+
+/**
+ * Opens a connection to a server. `timeout`: milliseconds for that, 0 leaves it to the runtime.
+ *
+ * TLS is always verified as with `verify-full`, whatever less was asked for: Workers check the chain up to the public
+ * authorities and the host's name, and cannot be told otherwise.
+ * @throws PgError 08001 that says where, and why not
+ */
+export async function openSocket(
+  address: Pick<ServerAddress, "host" | "port">,
+  timeout = 10_000,
+): Promise<ByteStream> {
+  const { host, port } = address;
+  const hostname = host.includes(":") ? `[${host}]` : host;
+  const failed = (cause: unknown): PgError =>
+    failure(`connection to server at ${hostname}:${port} failed`, cause);
+  let socket: Socket;
+  try {
+    socket = connect({ hostname, port }, { secureTransport: "starttls", allowHalfOpen: true });
+  } catch (error) {
+    // Names that cannot be, and addresses that Workers do not connect to.
+    throw failed(error);
+  }
+  const expired = Promise.withResolvers<never>();
+  const timer =
+    timeout > 0 ? setTimeout(() => expired.reject(new Error("timeout expired")), timeout) : undefined;
+  try {
+    await Promise.race([socket.opened, expired.promise]);
+  } catch (error) {
+    socket.close().catch(() => {});
+    throw failed(error);
+  } finally {
+    clearTimeout(timer);
+  }
+  const stream = new SocketStream(socket);
+  waitUntil(stream.closed);
+  return stream;
+}
+
+class SocketStream implements ByteStream {
+  tls: TlsInfo | undefined;
+  onData: ByteStream["onData"] = () => {};
+  onClose: ByteStream["onClose"] = () => {};
+  /** Settles when the connection is over. */
+  readonly closed: Promise<void>;
+  #socket: Socket;
+  #reader!: ReadableStreamBYOBReader;
+  #writer!: WritableStreamDefaultWriter<Uint8Array>;
+  /** Bytes that were written and that the socket has not taken. */
+  #pending = 0;
+  #drained: PromiseWithResolvers<void> | undefined;
+  /** SSLRequest was sent: the next chunk decides who reads on, this socket or the one inside of TLS. */
+  #deciding: PromiseWithResolvers<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ending = false;
+  #gone = false;
+  #settleClosed: () => void = () => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#use(socket);
+  }
+
+  write(bytes: Uint8Array): void | Promise<void> {
+    if (this.#ending || this.#gone) return;
+    if (this.#deciding) this.#decided();
+    else if (isSslRequest(bytes)) this.#deciding = Promise.withResolvers();
+    this.#pending += bytes.length;
+    this.#writer.write(bytes).then(
+      () => {
+        this.#pending -= bytes.length;
+        if (this.#pending <= highWater) this.#release();
+      },
+      (error: unknown) => this.#lost(error),
+    );
+    if (this.#pending <= highWater) return;
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  end(): void {
+    if (this.#ending || this.#gone) return;
+    this.#ending = true;
+    this.#decided();
+    this.#writer.close().catch((error: unknown) => this.#lost(error));
+    this.#timer = setTimeout(() => this.destroy(), lingerTimeout);
+  }
+
+  destroy(): void {
+    this.#lost(undefined);
+  }
+
+  async startTls(): Promise<TlsInfo> {
+    this.#reader.releaseLock();
+    this.#writer.releaseLock();
+    const secure = this.#socket.startTls();
+    this.#socket = secure;
+    this.#decided();
+    try {
+      await secure.opened;
+    } catch (error) {
+      this.#lost(error);
+      throw failure("TLS handshake failed", error);
+    }
+    this.#use(secure);
+    // The runtime tells neither the version nor the certificate: there is no channel binding.
+    this.tls = {};
+    return this.tls;
+  }
+
+  #use(socket: Socket): void {
+    this.#reader = socket.readable.getReader({ mode: "byob" });
+    this.#writer = socket.writable.getWriter();
+    // Their errors are seen where they are used; these would be unhandled.
+    this.#reader.closed.catch(() => {});
+    this.#writer.closed.catch(() => {});
+    this.#read(this.#reader);
+  }
+
+  async #read(reader: ReadableStreamBYOBReader): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(readSize));
+        if (this.#gone) return;
+        if (done) break;
+        await this.onData(value);
+        if (this.#deciding) await this.#deciding.promise;
+        if (this.#gone || reader !== this.#reader) return;
+      }
+    } catch (error) {
+      return this.#lost(error);
+    }
+    this.#lost(undefined);
+  }
+
+  #decided(): void {
+    this.#deciding?.resolve();
+    this.#deciding = undefined;
+  }
+
+  #release(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  #lost(cause: unknown): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#timer);
+    this.#socket.close().catch(() => {});
+    this.#release();
+    this.#decided();
+    this.#settleClosed();
+    this.onClose(cause === undefined || cause instanceof Error ? cause : new Error(String(cause)));
+  }
+}
+
+function isSslRequest(bytes: Uint8Array): boolean {
+  if (bytes.length !== sslRequestLength) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getUint32(0) === sslRequestLength && view.getUint32(4) === sslRequestCode;
+}
+
+function failure(what: string, cause: unknown): PgError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return fatal(sqlstate.sqlclientUnableToEstablishSqlconnection, `${what}: ${text}`);
+}
