@@ -5,6 +5,7 @@
 import type { Login } from "../auth/source.ts";
 import type { ErrorFields } from "../wire/error.ts";
 import { writeNoticeResponse, writeNotificationResponse, writeParameterStatus } from "../wire/mod.ts";
+import type { Channels } from "./channels.ts";
 import type { Output } from "./output.ts";
 import { Parameters } from "./parameters.ts";
 import type { ClientContext, TransactionStatus } from "./upstream.ts";
@@ -23,6 +24,10 @@ export class Client implements ClientContext {
   readonly #abort: AbortController = new AbortController();
   /** As the last ReadyForQuery told it: notifications wait for the end of a transaction. */
   status: TransactionStatus = "I";
+  /** LISTEN and NOTIFY where the upstream has none and the server has a broker. */
+  channels: Channels | undefined;
+  /** The upstream was asked to listen. */
+  upstreamListens = false;
   #settings: Parameters | undefined;
   #notifications: Notification[] = [];
 
@@ -47,6 +52,11 @@ export class Client implements ClientContext {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** There is something to tell that was not told yet. */
+  get waiting(): boolean {
+    return this.#notifications.length > 0;
   }
 
   notice(message: string, fields?: Partial<ErrorFields>): void {

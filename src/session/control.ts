@@ -2,7 +2,12 @@
  * Statements that the session itself serves for a statement upstream: transaction control, settings, and what names the
  * session's own prepared statements. Everything else goes to the upstream's `query`.
  */
-import type { StatementClass } from "../sql/statement.ts";
+import type {
+  ListenStatement,
+  NotifyStatement,
+  StatementClass,
+  UnlistenStatement,
+} from "../sql/statement.ts";
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { RunningCall } from "./call.ts";
@@ -43,10 +48,16 @@ async function runClassified(
   statement: Statement,
   call: RunningCall,
 ): Promise<Result> {
-  const { upstream, transaction } = host;
+  const { upstream, transaction, client } = host;
   const own = await runControl(host, kind, call);
   if (own) return own;
   if (kind.type !== "prepareTransaction") return settle(upstream.query(statement, call), call);
+  if (client.channels?.waiting) {
+    throw new PgError(
+      sqlstate.featureNotSupported,
+      "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY",
+    );
+  }
   let done = false;
   try {
     const result = await settle(upstream.query(statement, call), call);
@@ -85,14 +96,9 @@ async function runControl(host: ControlHost, statement: StatementClass, call: Ru
       }
       return prepared.close(statement.name) ? command("DEALLOCATE") : undefined;
     case "listen":
-      return upstream.listen && command("LISTEN", await upstream.listen(statement.channel, call));
     case "unlisten":
-      return upstream.unlisten && command("UNLISTEN", await upstream.unlisten(statement.channel, call));
     case "notify":
-      return (
-        upstream.notify &&
-        command("NOTIFY", await upstream.notify(statement.channel, statement.payload ?? "", call))
-      );
+      return runChannel(host, statement, call);
     case "discard":
       if (upstream.settings !== "upstream") return runSetting(host, statement, call);
       // The upstream refuses DISCARD ALL in a transaction, and nothing may be lost then.
@@ -100,6 +106,35 @@ async function runControl(host: ControlHost, statement: StatementClass, call: Ru
       return undefined;
     default:
       return upstream.settings === "upstream" ? undefined : runSetting(host, statement, call);
+  }
+}
+
+/** By the upstream's own methods; else, where it has none, by the server's broker. */
+async function runChannel(
+  { upstream, client, transaction }: ControlHost,
+  statement: ListenStatement | UnlistenStatement | NotifyStatement,
+  call: RunningCall,
+): Controlled {
+  const tag = command(statement.type.toUpperCase());
+  if (!upstream.listen && client.channels) {
+    await client.channels.ask(statement, transaction.status !== "I" || transaction.implicit);
+    return tag;
+  }
+  switch (statement.type) {
+    case "listen":
+      if (!upstream.listen) return undefined;
+      await upstream.listen(statement.channel, call);
+      client.upstreamListens = true;
+      return tag;
+    case "unlisten":
+      if (!upstream.unlisten) return undefined;
+      await upstream.unlisten(statement.channel, call);
+      if (statement.channel === undefined) client.upstreamListens = false;
+      return tag;
+    case "notify":
+      if (!upstream.notify) return undefined;
+      await upstream.notify(statement.channel, statement.payload ?? "", call);
+      return tag;
   }
 }
 
@@ -146,6 +181,8 @@ async function runSetting(host: ControlHost, statement: StatementClass, call: Ru
       settings.reset("all");
       prepared.clear();
       await upstream.unlisten?.(undefined, call);
+      client.upstreamListens = false;
+      await client.channels?.ask({ type: "unlisten", channel: undefined }, false);
       return command("DISCARD ALL");
     default:
       return undefined;
@@ -198,6 +235,6 @@ function showAll(values: ReadonlyMap<string, string>): Result {
   };
 }
 
-function command(tag: string, _done?: void): Result {
+function command(tag: string): Result {
   return { type: "command", tag };
 }

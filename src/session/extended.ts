@@ -15,13 +15,12 @@ import {
 } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText } from "../wire/utf8.ts";
-import { analyze } from "./analysis.ts";
 import { after, guard, type RunningCall } from "./call.ts";
 import { describeControl, runStatement } from "./control.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
 import type { Output } from "./output.ts";
 import { inStatement } from "./position.ts";
-import { finish, type Portal, type PreparedStatement } from "./prepared.ts";
+import { finish, type Portal, type PreparedStatement, prepareStatement } from "./prepared.ts";
 import { checkFormat, checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
@@ -83,21 +82,9 @@ function runMessage(pipeline: Pipeline, at: number): void | Promise<void> {
 
 function parse(context: StatementContext, message: Message<"Parse">): void {
   const { prepared, transaction, output } = context;
-  const [statement, second] = analyze(message.query);
-  if (second) {
-    throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
-  }
-  const kind = statement?.kind;
-  if (kind) refuseInFailedBlock(transaction.status, kind);
-  prepared.add({
-    name: message.statement,
-    query: message.query,
-    sql: statement?.text ?? "",
-    start: statement?.start ?? 0,
-    kind,
-    parameterTypes: message.parameterTypes,
-    parameterCount: Math.max(statement?.parameterCount ?? 0, message.parameterTypes.length),
-  });
+  const statement = prepareStatement(message.statement, message.query, message.parameterTypes);
+  if (statement.kind) refuseInFailedBlock(transaction.status, statement.kind);
+  prepared.add(statement);
   output.writer.raw(constantFrames.parseComplete);
 }
 

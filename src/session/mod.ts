@@ -2,9 +2,30 @@
  * The server half of the PostgreSQL protocol, sans I/O: a `Session` for each connection, over an `Upstream` that you
  * write or take from edgewire/upstreams.
  */
-export { type CancelKey, type CancelRegistry, type CancelTarget, memoryCancelRegistry } from "./cancel.ts";
+export {
+  type CancelKey,
+  type CancelRegistry,
+  type CancelTarget,
+  type MemoryCancelRegistry,
+  memoryCancelRegistry,
+  type SessionKey,
+} from "./cancel.ts";
+export {
+  type KeyDirectory,
+  type RoutedCancelOptions,
+  type RoutedCancelRegistry,
+  routedCancelRegistry,
+} from "./cancel-route.ts";
 export { defaultLimits, type SessionLimits } from "./limits.ts";
+export {
+  type BrokerMember,
+  type Membership,
+  memoryNotificationBroker,
+  type Notification,
+  type NotificationBroker,
+} from "./notifications.ts";
 export { Session, type SessionOptions } from "./session.ts";
+export type { SessionSnapshot } from "./snapshot.ts";
 export { startupSettings } from "./startup-options.ts";
 export type { Transport } from "./transport.ts";
 export type * from "./upstream.ts";

@@ -83,6 +83,13 @@ interface Level {
   readonly hidden: ReadonlyMap<string, string | undefined>;
 }
 
+/** Settings as they are kept while a session is suspended, outside a transaction. */
+export interface ParametersSnapshot {
+  readonly initial: readonly (readonly [string, string])[];
+  /** Those that differ. */
+  readonly values: readonly (readonly [string, string])[];
+}
+
 export class Parameters {
   readonly #report: (name: string, value: string) => void;
   /** What RESET goes back to: the defaults, changed by the upstream's and the startup packet's values. */
@@ -123,6 +130,20 @@ export class Parameters {
     }
     for (const name of reported.keys()) this.#changed.add(name);
     this.announce();
+  }
+
+  snapshot(): ParametersSnapshot {
+    return {
+      initial: [...this.#initial],
+      values: [...this.#values].filter(([name, value]) => this.#initial.get(name) !== value),
+    };
+  }
+
+  /** Takes up what a snapshot kept. The client knows of it. */
+  resume({ initial, values }: ParametersSnapshot): void {
+    for (const [name, value] of initial) this.initialize(name, value);
+    for (const [name, value] of values) this.#values.set(name, value);
+    for (const name of reported.keys()) this.#told.set(name, this.#values.get(name) ?? "");
   }
 
   /**

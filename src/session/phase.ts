@@ -16,4 +16,6 @@ export interface Phase {
   readonly answering?: boolean;
   /** No statement is running and none is half received: a shutdown may end the session now. */
   readonly idle: boolean;
+  /** Nothing is open, outside of a transaction: the session may be suspended. */
+  readonly resting?: boolean;
 }

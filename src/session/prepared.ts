@@ -6,6 +6,7 @@
 import type { StatementClass } from "../sql/statement.ts";
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
+import { analyze } from "./analysis.ts";
 import type { SessionLimits } from "./limits.ts";
 import type { RowCursor } from "./rows.ts";
 import type {
@@ -59,6 +60,35 @@ export type PortalState =
       readonly cursor: RowCursor;
     }
   | { readonly type: "done" };
+
+/** A statement as it is kept while its session is suspended; what it means is told by its text once more. */
+export interface PreparedSnapshot {
+  readonly name: string;
+  readonly query: string;
+  readonly parameterTypes: readonly number[];
+  readonly description?: Description;
+}
+
+/** What Parse makes of a text. @throws PgError for a text that is no statement, or several */
+export function prepareStatement(
+  name: string,
+  query: string,
+  parameterTypes: readonly number[],
+): PreparedStatement {
+  const [statement, second] = analyze(query);
+  if (second) {
+    throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
+  }
+  return {
+    name,
+    query,
+    sql: statement?.text ?? "",
+    start: statement?.start ?? 0,
+    kind: statement?.kind,
+    parameterTypes,
+    parameterCount: Math.max(statement?.parameterCount ?? 0, parameterTypes.length),
+  };
+}
 
 export class PreparedStatements {
   readonly #limits: SessionLimits;
@@ -114,6 +144,23 @@ export class PreparedStatements {
     if (!statement) return false;
     this.#text -= statement.query.length;
     return this.#named.delete(name);
+  }
+
+  snapshot(): PreparedSnapshot[] {
+    const all = [...this.#named.values()];
+    if (this.#unnamed) all.push(this.#unnamed);
+    return all.map(({ name, query, parameterTypes, description }) => ({
+      name,
+      query,
+      parameterTypes,
+      ...(description && { description }),
+    }));
+  }
+
+  resume(statements: readonly PreparedSnapshot[]): void {
+    for (const { name, query, parameterTypes, description } of statements) {
+      this.add({ ...prepareStatement(name, query, parameterTypes), ...(description && { description }) });
+    }
   }
 
   /** Ends the named ones; the unnamed one stays, as with DEALLOCATE ALL. */

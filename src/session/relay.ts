@@ -11,6 +11,7 @@ export class RelayPhase implements Phase {
   readonly #host: PhaseHost;
   readonly #relay: Relay;
   #idle = true;
+  #status: TransactionStatus = "I";
   #closed = false;
 
   constructor(upstream: RelaySession, host: PhaseHost) {
@@ -24,6 +25,10 @@ export class RelayPhase implements Phase {
 
   get idle(): boolean {
     return this.#idle;
+  }
+
+  get resting(): boolean {
+    return this.#idle && this.#status === "I";
   }
 
   get answering(): boolean {
@@ -56,6 +61,7 @@ export class RelayPhase implements Phase {
   #ready(status: TransactionStatus): void {
     if (this.#closed) return;
     this.#idle = true;
+    this.#status = status;
     this.#host.ready(status);
   }
 }

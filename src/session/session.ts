@@ -1,7 +1,7 @@
 /**
  * A session: the server half of the protocol for one client, sans I/O. Bytes go in by `receive`, bytes come out through
  * the transport, and only upstreams are awaited. It runs the phases (startup, then statements or a relay), the timers,
- * and the end of the connection.
+ * the end of the connection, and the pause of a session that is suspended.
  */
 import type { AuthSource, Login } from "../auth/source.ts";
 import { fatal, PgError } from "../wire/error.ts";
@@ -18,15 +18,18 @@ import { sqlstate } from "../wire/sqlstate.ts";
 import { protocol32 } from "../wire/startup.ts";
 import { traceFrame } from "../wire/trace.ts";
 import { type CancelKey, type CancelRegistry, memoryCancelRegistry } from "./cancel.ts";
+import { Channels } from "./channels.ts";
 import { Client } from "./client.ts";
 import { defaultLimits, type SessionLimits } from "./limits.ts";
+import type { NotificationBroker } from "./notifications.ts";
 import { Output, type TraceLine } from "./output.ts";
 import type { Phase } from "./phase.ts";
 import { RelayPhase } from "./relay.ts";
+import { keyOf, loginOf, type SessionSnapshot, writeKey } from "./snapshot.ts";
 import { StartupPhase } from "./startup.ts";
 import { startupSettings } from "./startup-options.ts";
 import { StatementPhase } from "./statements.ts";
-import { Timers } from "./timers.ts";
+import { idleTooLong, Timers } from "./timers.ts";
 import type { Transport } from "./transport.ts";
 import type { TransactionStatus, Upstream, UpstreamSession } from "./upstream.ts";
 
@@ -35,6 +38,8 @@ export interface SessionOptions {
   /** The upstream of the database that the client named; undefined is FATAL 3D000. */
   readonly upstream: (login: Login) => Upstream | undefined | Promise<Upstream | undefined>;
   readonly cancels?: CancelRegistry | undefined;
+  /** LISTEN and NOTIFY for the clients of upstreams that have none; without it those are 0A000. */
+  readonly notifications?: NotificationBroker | undefined;
   readonly limits?: Partial<SessionLimits> | undefined;
   /** Gets each message in the format of libpq's PQtrace; passwords are not in it. `session` counts the sessions. */
   readonly trace?: ((line: string, session: number) => void) | undefined;
@@ -59,6 +64,7 @@ export class Session {
   readonly #startup: StartupPhase;
   #phase: Phase;
   #key: CancelKey | undefined;
+  #protocol = 0;
   #client: Client | undefined;
   #upstream: UpstreamSession | undefined;
   #running: Promise<void> | undefined;
@@ -69,7 +75,16 @@ export class Session {
   #finishing = false;
   #settleClosed: () => void = () => {};
 
-  constructor(transport: Transport, options: SessionOptions) {
+  /**
+   * Goes on with a session that was suspended. Bytes may be given to it at once: they wait until its upstream is back.
+   * What keeps it from that is the client's FATAL error, as is the end of its idle_session_timeout.
+   */
+  static resume(transport: Transport, options: SessionOptions, snapshot: SessionSnapshot): Session {
+    return new Session(transport, options, snapshot);
+  }
+
+  /** @internal `resumed` is for `resume`. */
+  constructor(transport: Transport, options: SessionOptions, resumed?: SessionSnapshot) {
     this.#transport = transport;
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
@@ -96,7 +111,8 @@ export class Session {
       end: () => this.#end(),
     });
     this.#phase = this.#startup;
-    this.#timers.startup(() => this.#startupTimedOut());
+    if (resumed) this.#resume(resumed);
+    else this.#timers.startup(() => this.#startupTimedOut());
   }
 
   /**
@@ -130,6 +146,88 @@ export class Session {
     this.#shutdown = true;
     const idle = !this.#running && this.#phase.idle;
     if (now || idle || this.#phase === this.#startup) this.#fail(adminShutdown());
+  }
+
+  /**
+   * Lets go of the upstream and of all timers, without a word to the client, and gives what `resume` needs to go on over
+   * the same connection; from then on this session is `closed`. Undefined: not now. A session can only be suspended
+   * while its client is idle outside of a transaction, with nothing half sent, and if its upstream holds nothing that
+   * cannot be moved.
+   */
+  async suspend(): Promise<SessionSnapshot | undefined> {
+    if (!this.#resting || !this.#suspendable) return undefined;
+    const asked = this.#askToSuspend();
+    // What comes now waits, and shows that the client is not idle any more.
+    this.#running = asked.then(() => {});
+    const state = await asked;
+    this.#running = undefined;
+    if (state && this.#resting) return this.#leave(state);
+    if (!this.#ending) this.#pump();
+    if (!this.#running) this.#rest();
+    return undefined;
+  }
+
+  /** The client is idle outside of a transaction, and nothing is on its way in either direction. */
+  get #resting(): boolean {
+    if (this.#ending || this.#shutdown || this.#finishing || this.#pumping || this.#running) return false;
+    const quiet = this.#framer.buffered === 0 && this.#output.writer.length === 0;
+    return quiet && this.#phase.resting === true && !this.#client?.waiting;
+  }
+
+  get #suspendable(): boolean {
+    const upstream = this.#upstream;
+    if (upstream?.suspend) return true;
+    return (
+      upstream !== undefined &&
+      !("relay" in upstream) &&
+      upstream.settings !== "upstream" &&
+      !this.#client?.upstreamListens
+    );
+  }
+
+  async #askToSuspend(): Promise<{ readonly upstream?: unknown } | undefined> {
+    try {
+      if ((await this.#client?.channels?.suspendable()) === false) return undefined;
+      const upstream = this.#upstream;
+      if (!upstream?.suspend) return {};
+      const state = await upstream.suspend();
+      return state === undefined ? undefined : { upstream: state };
+    } catch (error) {
+      this.#error(error);
+      return undefined;
+    }
+  }
+
+  #leave(state: { readonly upstream?: unknown }): SessionSnapshot {
+    const client = this.#client as Client;
+    const key = this.#key as CancelKey;
+    const { user, database, parameters } = client.login;
+    const { deadline } = this.#timers;
+    const phase = this.#phase;
+    const snapshot: SessionSnapshot = {
+      format: 1,
+      protocol: this.#protocol,
+      user,
+      database,
+      parameters: [...parameters],
+      processId: key.processId,
+      secretKey: writeKey(key),
+      ...(deadline !== undefined && { deadline }),
+      channels: [...(client.channels?.listening ?? [])],
+      ...(phase instanceof StatementPhase && {
+        statements: { settings: client.settings.snapshot(), prepared: phase.snapshot() },
+      }),
+      ...state,
+    };
+    this.#end(true);
+    return snapshot;
+  }
+
+  #resume(snapshot: SessionSnapshot): void {
+    this.#framer.startup = false;
+    this.#framer.limits = messageLimits(this.#limits.messageBytes, { PasswordMessage: 0 });
+    if (snapshot.deadline !== undefined && snapshot.deadline <= Date.now()) return this.#fail(idleTooLong());
+    this.#wait(this.#connect(loginOf(snapshot, this.#transport), snapshot.protocol, snapshot));
   }
 
   #finishIfDone(): void {
@@ -206,7 +304,7 @@ export class Session {
   }
 
   /** After authentication: finds the upstream, sends what a client expects before its first query. */
-  async #connect(login: Login, version: number): Promise<void> {
+  async #connect(login: Login, version: number, resumed?: SessionSnapshot): Promise<void> {
     // The client may leave during each wait; what is taken for it after that, nobody would give back.
     if (this.#ending) return;
     const upstream = await this.#options.upstream(login);
@@ -215,23 +313,34 @@ export class Session {
       throw fatal(sqlstate.invalidCatalogName, `database "${login.database}" does not exist`);
     }
     const cancels = this.#options.cancels ?? memoryCancelRegistry();
-    // Protocol 3.2 has room for a long key; 32 bytes is PostgreSQL's own length.
-    const key = cancels.register(
+    const key = await cancels.register(
       { cancel: () => this.#phase.cancel("user") },
-      version >= protocol32 ? 32 : 4,
+      version >= protocol32 ? 256 : 4,
+      resumed && keyOf(resumed),
     );
+    if (this.#ending) return key.release();
     this.#key = key;
+    this.#protocol = version;
     const client = new Client(key.processId, login, this.#output, () => this.#phase.idle && !this.#running);
     this.#client = client;
-    const served = await upstream.connect(client);
+    const served = await upstream.connect(client, resumed?.upstream);
     this.#upstream = served;
     if (this.#ending) return this.#release();
-    this.#reportParameters(client, served);
-    encodeBackend(this.#output.writer, {
-      type: "BackendKeyData",
-      processId: key.processId,
-      secretKey: key.secretKey,
-    });
+    const { notifications } = this.#options;
+    if (notifications && !("relay" in served) && !served.listen) {
+      client.channels = new Channels(notifications, client);
+      await client.channels.resume(resumed?.channels ?? []);
+      if (this.#ending) return client.channels.leave(false);
+    }
+    if (resumed?.statements) client.settings.resume(resumed.statements.settings);
+    else this.#reportParameters(client, served);
+    if (!resumed) {
+      encodeBackend(this.#output.writer, {
+        type: "BackendKeyData",
+        processId: key.processId,
+        secretKey: key.secretKey,
+      });
+    }
     const host = {
       output: this.#output,
       client,
@@ -241,11 +350,14 @@ export class Session {
       fail: (error: unknown) => this.#fail(error),
       error: (cause: unknown) => this.#error(cause),
     };
-    this.#phase = "relay" in served ? new RelayPhase(served, host) : new StatementPhase(served, host);
+    this.#phase =
+      "relay" in served
+        ? new RelayPhase(served, host)
+        : new StatementPhase(served, host, resumed?.statements?.prepared);
     // From here on a password message is as unknown as any other letter.
     this.#framer.limits = messageLimits(this.#limits.messageBytes, { PasswordMessage: 0 });
     this.#timers.started();
-    writeReadyForQuery(this.#output.writer, "I");
+    if (!resumed) writeReadyForQuery(this.#output.writer, "I");
     this.#ready("I", "relay" in served ? undefined : client.parameters);
     return this.#output.flush();
   }
@@ -301,14 +413,15 @@ export class Session {
     this.#end();
   }
 
-  #end(): void {
+  #end(suspended = false): void {
     if (this.#ending) return;
     this.#ending = true;
     this.#output.end();
-    this.#transport.end();
+    if (!suspended) this.#transport.end();
     this.#timers.clear();
-    this.#key?.release();
+    this.#key?.release(suspended);
     this.#client?.leave();
+    this.#client?.channels?.leave(suspended);
     const phase = this.#phase;
     Promise.resolve()
       .then(() => phase.close())

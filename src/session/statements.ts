@@ -18,7 +18,7 @@ import type { CopyInput } from "./copy.ts";
 import { type ExtendedMessage, runPipeline } from "./extended.ts";
 import type { PhaseHost } from "./host.ts";
 import type { Phase } from "./phase.ts";
-import { Portals, PreparedStatements } from "./prepared.ts";
+import { Portals, type PreparedSnapshot, PreparedStatements } from "./prepared.ts";
 import { runSimple } from "./simple.ts";
 import { Transaction } from "./transaction.ts";
 import type { StatementSession } from "./upstream.ts";
@@ -40,6 +40,8 @@ export class StatementPhase implements Phase {
   #gathered = 0;
   /** After an error in the extended protocol, everything up to Sync is passed over. */
   #skipping = false;
+  /** Messages of the extended protocol have come since the last ReadyForQuery. */
+  #open = false;
   #call: RunningCall | undefined;
   #copy: CopyInput | undefined;
   /** A COPY was opened in this run: the Sync that started the run was read, and ignored, by the COPY. */
@@ -49,7 +51,7 @@ export class StatementPhase implements Phase {
   /** Set once the client is gone: nothing more is run for it. */
   #gone: PgError | undefined;
 
-  constructor(upstream: StatementSession, host: PhaseHost) {
+  constructor(upstream: StatementSession, host: PhaseHost, kept: readonly PreparedSnapshot[] = []) {
     this.#context = {
       ...host,
       upstream,
@@ -62,11 +64,21 @@ export class StatementPhase implements Phase {
         this.#copyOpened?.();
       },
     };
+    this.#context.prepared.resume(kept);
+  }
+
+  /** The prepared statements, for a session that is suspended. */
+  snapshot(): PreparedSnapshot[] {
+    return this.#context.prepared.snapshot();
   }
 
   get idle(): boolean {
     const halfReceived = this.#pipeline.length > 0 || this.#context.transaction.implicit || this.#skipping;
     return this.#call === undefined && !halfReceived;
+  }
+
+  get resting(): boolean {
+    return this.idle && !this.#open && this.#context.transaction.status === "I";
   }
 
   receive(frame: Frame): void | Promise<void> {
@@ -85,6 +97,7 @@ export class StatementPhase implements Phase {
       case "Close":
       case "Execute":
         if (this.#skipping) return;
+        this.#open = true;
         this.#pipeline.push(message);
         this.#gathered += frame.body.length;
         if (this.#pipelineFull) return this.#start(() => this.#runPipeline(false));
@@ -294,6 +307,7 @@ export class StatementPhase implements Phase {
     client.settings.announce();
     // After a Query in the middle of a pipeline, whose transaction goes on.
     const status = transaction.implicit ? "T" : transaction.status;
+    this.#open = false;
     writeReadyForQuery(output.writer, status);
     this.#context.ready(status, client.parameters);
     return output.flush();

@@ -21,6 +21,7 @@ export class Timers {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #statementTimer: ReturnType<typeof setTimeout> | undefined;
   #statementTimeout: number;
+  #deadline = 0;
 
   constructor(limits: SessionLimits, target: TimerTarget) {
     this.#limits = limits;
@@ -35,6 +36,11 @@ export class Timers {
   /** Authentication is over. */
   started(): void {
     this.#disarm();
+  }
+
+  /** When the client will have been idle for too long, in milliseconds of the clock. */
+  get deadline(): number | undefined {
+    return this.#timer === undefined ? undefined : this.#deadline;
   }
 
   /** A message came. */
@@ -60,11 +66,7 @@ export class Timers {
     if (status === "I") {
       const time = effective(this.#limits.idleTimeout, settings?.get("idle_session_timeout"));
       if (time === 0) return this.#disarm();
-      this.#arm(time, () =>
-        this.#target.end(
-          fatal(sqlstate.idleSessionTimeout, "terminating connection due to idle-session timeout"),
-        ),
-      );
+      this.#arm(time, () => this.#target.end(idleTooLong()));
     } else {
       const setting = settings?.get("idle_in_transaction_session_timeout");
       const time = effective(this.#limits.idleInTransactionTimeout, setting);
@@ -88,13 +90,19 @@ export class Timers {
 
   #arm(time: number, expired: () => void): void {
     this.#disarm();
-    if (time > 0) this.#timer = setTimeout(expired, Math.min(time, maxTime));
+    if (time <= 0) return;
+    this.#timer = setTimeout(expired, Math.min(time, maxTime));
+    this.#deadline = Date.now() + time;
   }
 
   #disarm(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+export function idleTooLong(): PgError {
+  return fatal(sqlstate.idleSessionTimeout, "terminating connection due to idle-session timeout");
 }
 
 /** Timers that are set to more run out at once. */

@@ -6,6 +6,7 @@ import type { StatementClass } from "../sql/statement.ts";
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { RunningCall } from "./call.ts";
+import type { Channels } from "./channels.ts";
 import type { Client } from "./client.ts";
 import type { SavepointAction, StatementSession, TransactionModes, TransactionStatus } from "./upstream.ts";
 
@@ -102,16 +103,19 @@ export class Transaction {
       throw new PgError(sqlstate.featureNotSupported, "savepoints are not supported by this database");
     }
     await this.#upstream.savepoint(action, call);
-    const { settings } = this.#client;
+    const { settings, channels } = this.#client;
     const at = this.#savepoints.lastIndexOf(action.name);
     if (action.type === "savepoint") {
       settings.begin(action.name);
+      channels?.savepoint(action.name);
       this.#savepoints.push(action.name);
     } else if (action.type === "release") {
       settings.release(action.name);
+      channels?.release(action.name);
       this.#savepoints.length = Math.max(at, 0);
     } else {
       settings.rollbackTo(action.name);
+      channels?.rollbackTo(action.name);
       this.#savepoints.length = at + 1;
     }
     this.status = "T";
@@ -137,19 +141,33 @@ export class Transaction {
   }
 
   async #commit(call: RunningCall): Promise<void> {
+    const { settings, channels } = this.#client;
+    if (channels?.waiting) await this.#prepareChannels(channels);
     this.#savepoints.length = 0;
     try {
       await this.#upstream.commit?.(call);
     } catch (error) {
-      this.#client.settings.rollback();
+      settings.rollback();
+      channels?.rollback();
       throw error;
     }
-    this.#client.settings.commit();
+    settings.commit();
+    await channels?.commit();
+  }
+
+  async #prepareChannels(channels: Channels): Promise<void> {
+    try {
+      await channels.prepare();
+    } catch (error) {
+      await this.#rollback();
+      throw error;
+    }
   }
 
   async #rollback(): Promise<void> {
     this.#savepoints.length = 0;
     this.#client.settings.rollback();
+    this.#client.channels?.rollback();
     // A call of its own: what cancelled the statement must not cancel its rollback.
     await this.#upstream.rollback?.(new RunningCall(this.#client));
   }

@@ -9,8 +9,11 @@ import type { Frame } from "../wire/framer.ts";
 
 /** A database behind the protocol. One `Upstream` serves many sessions. */
 export interface Upstream {
-  /** Called for each client, after authentication. A thrown PgError is the client's FATAL answer. */
-  connect(client: ClientContext): UpstreamSession | Promise<UpstreamSession>;
+  /**
+   * Called for each client, after authentication. A thrown PgError is the client's FATAL answer. `resumed` is what
+   * `UpstreamSession.suspend` gave for a session that goes on now.
+   */
+  connect(client: ClientContext, resumed?: unknown): UpstreamSession | Promise<UpstreamSession>;
   /** Settles when the upstream is of no use any more: a gateway opens it anew for its next client. */
   readonly closed?: Promise<unknown>;
   /** Called once, when the server shuts down. */
@@ -36,8 +39,19 @@ export interface ClientContext {
 
 export type UpstreamSession = StatementSession | RelaySession;
 
+/** What both kinds may be able to do. */
+interface Suspendable {
+  /**
+   * Reads what makes up this session, outside a transaction, so that `Upstream.connect` can make it anew when the client
+   * goes on: something that JSON can hold. Undefined: it holds what cannot be moved, at the moment. Nothing is let go
+   * yet; `close` follows if nothing has come from the client in the meantime. Without this method a relay is not
+   * suspended, nor a statement session that has settings of its own; any other one has no state, and is connected anew.
+   */
+  suspend?(): Promise<unknown>;
+}
+
 /** Serves one client a statement at a time; the session does the protocol. */
-export interface StatementSession {
+export interface StatementSession extends Suspendable {
   /**
    * Runs one statement. Multi-statement texts arrive split.
    * @throws PgError, sent as it is; anything else is sent as XX000.
@@ -71,9 +85,10 @@ export interface StatementSession {
 }
 
 /** Speaks the protocol itself: whole frontend messages in, whole backend messages out, not decoded on the way. */
-export interface RelaySession {
+export interface RelaySession extends Suspendable {
   /** Called once. What the relay gets before it returns is kept in order. */
   relay(peer: RelayPeer): Relay;
+  /** What the client is told first; of a resumed session only what has changed since it was suspended. */
   readonly parameters?: Iterable<readonly [string, string]>;
   close?(): void | Promise<void>;
 }

@@ -401,13 +401,33 @@ describe("the registry in memory", () => {
     expect(cancels.size).toBe(0);
   });
 
-  test("gives keys of the length that is asked for, no two alike", () => {
+  test.each([
+    [4, 4],
+    [32, 32],
+    [256, 32],
+  ])("gives clients that take %d bytes keys of %d, no two alike", (most, length) => {
     const cancels = memoryCancelRegistry();
-    for (const length of [4, 32, 256]) {
-      const [a, b] = [cancels.register(target, length), cancels.register(target, length)];
+    for (const _ of [1, 2, 3]) {
+      const [a, b] = [cancels.register(target, most), cancels.register(target, most)];
       expect(a.secretKey).toHaveLength(length);
       expect(a.secretKey).not.toEqual(b.secretKey);
     }
+  });
+
+  test("gives a session that was suspended its key back", () => {
+    const cancels = memoryCancelRegistry();
+    let count = 0;
+    const { processId, secretKey, release } = cancels.register({ cancel: () => count++ }, 4);
+    release(true);
+    void cancels.cancel(processId, secretKey);
+    expect(count).toBe(0);
+    const key = cancels.register({ cancel: () => count++ }, 4, { processId, secretKey });
+    expect(key).toMatchObject({ processId, secretKey });
+    void cancels.cancel(processId, secretKey);
+    expect(count).toBe(1);
+    // The old one is released only now: it is not the one that is there.
+    release();
+    expect(cancels.size).toBe(1);
   });
 
   test("wants every byte of the key", () => {
