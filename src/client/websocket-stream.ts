@@ -206,8 +206,9 @@ function construct(
   { headers, protocols = [] }: OpenWebSocketOptions,
 ): ClientWebSocket {
   try {
-    // Node and Deno know an object in the place of the standard's list.
-    return new WebSocket(url, headers ? { headers, protocols: [...protocols] } : [...protocols]);
+    // Node and Deno know an object in the place of the standard's list; the types of Workers do not.
+    const options = headers ? { headers, protocols: [...protocols] } : [...protocols];
+    return new WebSocket(url, options as string[]);
   } catch (error) {
     throw unopened(where, (error as Error).message);
   }
