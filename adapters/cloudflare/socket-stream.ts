@@ -4,7 +4,7 @@ import { connect } from "cloudflare:sockets";
 import { waitUntil } from "cloudflare:workers";
 import type { TlsInfo } from "../../src/auth/mod.ts";
 import type { ByteStream, ServerAddress } from "../../src/client/mod.ts";
-import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
+import { type ErrorFields, fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
 
 /** Bytes that may wait for the server before writers are told to wait. */
 const highWater = 64 * 1024;
@@ -118,14 +118,18 @@ class SocketStream implements ByteStream {
     this.#writer.releaseLock();
     const secure = this.#socket.startTls();
     this.#socket = secure;
-    this.#decided();
     try {
       await secure.opened;
     } catch (error) {
       this.#lost(error);
-      throw failure("TLS handshake failed", error);
+      throw failure("TLS handshake failed", error, {
+        hint:
+          "Workers accept a certificate only if it is valid for the server's name and signed by a public authority. " +
+          "Their log has the reason.",
+      });
     }
-    this.#use(secure);
+    if (!this.#gone) this.#use(secure);
+    this.#decided();
     // The runtime tells neither the version nor the certificate: there is no channel binding.
     this.tls = {};
     return this.tls;
@@ -184,7 +188,7 @@ function isSslRequest(bytes: Uint8Array): boolean {
   return view.getUint32(0) === sslRequestLength && view.getUint32(4) === sslRequestCode;
 }
 
-function failure(what: string, cause: unknown): PgError {
+function failure(what: string, cause: unknown, fields: Partial<ErrorFields> = {}): PgError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return fatal(sqlstate.sqlclientUnableToEstablishSqlconnection, `${what}: ${text}`);
+  return fatal(sqlstate.sqlclientUnableToEstablishSqlconnection, `${what}: ${text.trim()}`, fields);
 }
