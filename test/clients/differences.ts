@@ -6,8 +6,6 @@
 const pglite: readonly string[] = ["embedded", "tls"];
 
 const noConversions = "PGlite has no conversions between encodings; edgewire refuses client_encoding LATIN1";
-const resetToDefault =
-  "over PGlite, RESET goes to the database's default: the startup packet's settings were set by the gateway";
 
 const differences: readonly { readonly check: string; readonly because: string }[] = [
   {
@@ -16,8 +14,6 @@ const differences: readonly { readonly check: string; readonly because: string }
   },
   { check: "psql: text converted for a LATIN1 client", because: noConversions },
   { check: "psycopg3: text converted for a LATIN1 client", because: noConversions },
-  { check: "psycopg2: ParameterStatus follows SET, RESET and ROLLBACK", because: resetToDefault },
-  { check: "asyncpg: ParameterStatus follows SET", because: resetToDefault },
 ];
 
 /** Why a check may fail on a target; undefined: it may not. */

@@ -57,7 +57,7 @@ const differences: readonly Difference[] = [
   },
   {
     because: "over PGlite the settings of a startup packet are set, and RESET knows nothing of them",
-    variants: both,
+    variants: statement,
     of: { startup: ["RESET goes back to the settings of the startup packet"] },
   },
   {

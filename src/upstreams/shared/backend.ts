@@ -8,6 +8,7 @@ import { type Frame, Framer } from "../../wire/framer.ts";
 import { backendCodes, decodeBackend, encodeFrontend } from "../../wire/mod.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { Writer } from "../../wire/writer.ts";
+import type { ResidentStatements } from "./statements.ts";
 
 /** A started session over which protocol messages go both ways. */
 export interface ProtocolBackend {
@@ -47,6 +48,7 @@ const decoder = new TextDecoder();
 export class SharedBackend {
   /** The settings that the backend reports, as they are now. */
   readonly parameters: Map<string, string>;
+  readonly resident: ResidentStatements = new Map();
   /** Who gets the messages of the statement at hand. */
   receiver: TurnReceiver | undefined;
   onNotification: (channel: string, payload: string) => void = () => {};
@@ -87,11 +89,17 @@ export class SharedBackend {
     while (this.#own) await this.#own.done.promise.catch(() => {});
     if (this.#lost) throw this.#lost;
     const writer = new Writer();
-    encodeFrontend(writer, { type: "Query", query: sql });
+    this.encodeQuery(writer, sql);
     const own: OwnQuery = { rows: [], error: undefined, started: false, done: Promise.withResolvers() };
     this.#own = own;
     this.#backend.send(writer.take());
     return own.done.promise;
+  }
+
+  /** Writes a query of the gateway's own. A simple query takes the unnamed statement, whoever made that. */
+  encodeQuery(writer: Writer, query: string): void {
+    encodeFrontend(writer, { type: "Query", query });
+    this.resident.delete("");
   }
 
   #receive(chunk: Uint8Array): void | Promise<void> {

@@ -24,15 +24,19 @@ export interface ExpectedOptions {
   readonly dropped?: () => void;
 }
 
+/**
+ * What the client is not to see of a segment. `all`: it is the gateway's own. `sync`: so is the Sync at its end, and the
+ * client's is still to come. `ready`: the client gets the ReadyForQuery of the segment behind it, which is the gateway's
+ * own and shows nothing else (`answers`).
+ */
+export type Hidden = "nothing" | "all" | "sync" | "ready" | "answers";
+
 /** Messages up to the one that is answered with ReadyForQuery. */
 interface Segment {
   readonly answers: Expected[];
   /** Undefined while it is open: the message that ends it was not sent yet. */
   end: "sync" | "query" | undefined;
-  /** All of it is the gateway's own. */
-  swallow: boolean;
-  /** The Sync at its end is the gateway's own. */
-  swallowReady: boolean;
+  hidden: Hidden;
 }
 
 export class ExpectedAnswers {
@@ -65,7 +69,12 @@ export class ExpectedAnswers {
 
   /** What comes now answers the gateway's own messages. */
   get swallowing(): boolean {
-    return this.#first.swallow;
+    return this.#first.hidden === "all" || this.#first.hidden === "answers";
+  }
+
+  /** What is reported with ReadyForQuery is not final yet: a query of the gateway's own may take it back. */
+  get postponing(): boolean {
+    return this.#first.hidden === "ready" || this.#first.hidden === "answers";
   }
 
   /** An extended message was sent. */
@@ -78,15 +87,14 @@ export class ExpectedAnswers {
     this.#last.answers.push({ kind, inserted, done, dropped });
   }
 
-  /** Sync, or a Query or FunctionCall, was sent. `swallow`: what of it the client is not to see. */
-  endSegment(end: "sync" | "query", swallow: "all" | "ready" | "nothing" = "nothing"): void {
+  /** Sync, or a Query or FunctionCall, was sent. */
+  endSegment(end: "sync" | "query", hidden: Hidden = "nothing"): void {
     if (this.#skipping && end === "query") return;
     this.#skipping = false;
     this.#touched = false;
     this.#ended++;
     this.#last.end = end;
-    this.#last.swallow = swallow === "all";
-    this.#last.swallowReady = swallow !== "nothing";
+    this.#last.hidden = hidden;
     this.#segments.push(openSegment());
   }
 
@@ -111,7 +119,7 @@ export class ExpectedAnswers {
     while (this.#segments.length > 1 && this.#first.end !== "sync") drop(this.#segments.shift() as Segment);
     drop(this.#first);
     this.#skipping = this.#first.end === undefined;
-    return this.#first.swallowReady && !this.#first.swallow;
+    return this.#first.hidden === "sync";
   }
 
   /** A ReadyForQuery came; whether the client may see it. */
@@ -125,7 +133,7 @@ export class ExpectedAnswers {
     }
     const segment = this.#segments.shift() as Segment;
     drop(segment);
-    return !segment.swallowReady;
+    return segment.hidden === "nothing" || segment.hidden === "answers";
   }
 
   get #first(): Segment {
@@ -138,7 +146,7 @@ export class ExpectedAnswers {
 }
 
 function openSegment(): Segment {
-  return { answers: [], end: undefined, swallow: false, swallowReady: false };
+  return { answers: [], end: undefined, hidden: "nothing" };
 }
 
 function drop({ answers }: Segment): void {

@@ -7,6 +7,7 @@ import { sqlstate } from "../../wire/sqlstate.ts";
 import { type ProtocolBackend, SharedBackend } from "./backend.ts";
 import { type ChannelChange, relisten } from "./channels.ts";
 import type { SharedSession } from "./session.ts";
+import { startupAgain } from "./startup-settings.ts";
 import {
   capture,
   discard,
@@ -16,12 +17,11 @@ import {
   mayHideState,
   mayPin,
   noTraces,
-  resetToStartup,
   restore,
   restoreText,
   sameSettings,
 } from "./state.ts";
-import type { ClientStatements, ResidentStatements } from "./statements.ts";
+import type { ClientStatements } from "./statements.ts";
 import { Turns } from "./turns.ts";
 
 export interface SharedOptions {
@@ -36,7 +36,6 @@ export class SharedHub {
   /** Settles when the backend is gone. */
   readonly ended: Promise<void>;
   readonly turns: Turns;
-  readonly resident: ResidentStatements = new Map();
   /** What the backend reports before any client has changed it. */
   defaults: ReadonlyMap<string, string> = new Map();
   readonly sessions: Set<SharedSession> = new Set();
@@ -153,7 +152,7 @@ export class SharedHub {
       const { code, message, ...fields } = PgError.from(error).fields;
       throw new PgError(code, message, { ...fields, severity: "FATAL" });
     }
-    if (deallocate) this.resident.clear();
+    if (deallocate) this.backend.resident.clear();
     this.owner = next;
     for (const [name, value] of this.backend.parameters) next.corrected(name, value);
     return true;
@@ -175,9 +174,9 @@ export class SharedHub {
     statements.retain(new Set(rows.map(([name]) => name ?? "")));
   }
 
-  /** A turn with RESET is over: what the startup packet asked for is what a client goes back to. */
+  /** A turn with RESET is over, and its client's startup settings could not be set again at once. */
   async reset(session: SharedSession): Promise<void> {
-    await resetToStartup(this.backend, session.state);
+    await this.backend.query(startupAgain(session.state.startup) ?? "SELECT 1");
     for (const [name, value] of this.backend.parameters) session.corrected(name, value);
   }
 
@@ -218,7 +217,7 @@ export class SharedHub {
       await discard(this.backend, this.#ownUser);
       if (session.state.prepared.length > 0 || session.traces.prepared) {
         await this.backend.query("SELECT 1; DEALLOCATE ALL");
-        this.resident.clear();
+        this.backend.resident.clear();
       }
     }
     if (listening) await this.#relisten(this.#channels);

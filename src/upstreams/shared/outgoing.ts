@@ -17,6 +17,7 @@ import type { Writer } from "../../wire/writer.ts";
 import { ChannelChanges } from "./channels.ts";
 import { askedEncoding, refusingText } from "./encoding.ts";
 import { ExpectedAnswers } from "./expected-answers.ts";
+import { resetsSettings } from "./startup-settings.ts";
 import { type ClientStatements, parsedStatement } from "./statements.ts";
 
 /** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
@@ -24,9 +25,14 @@ const mayCopyIn = /\bcopy\b[\s\S]*\bstdin\b/i;
 /** SQL that can name any prepared statement of the session. */
 const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
 
+/** Of a statement and a portal of the gateway's own. */
+const ownName = "edgewire: startup settings";
+
 export interface OutgoingHost {
   /** Looks at SQL that is about to run. */
   noteText(text: string): void;
+  /** SQL that sets the startup packet's settings again (see `startupAgain`). */
+  readonly startupAgain: string | undefined;
   /** @throws PgError if the client has too many of them */
   checkStatements(statements: ClientStatements): void;
 }
@@ -44,6 +50,8 @@ export class Outgoing {
   uncertain = false;
   /** The type of a message that came in the middle of a COPY, where it has no place. */
   misplaced: number | undefined;
+  /** Settings may have been reset, and those of the startup packet were not set again. */
+  reset = false;
   readonly #host: OutgoingHost;
   readonly #portalTexts: Map<string, string> = new Map();
   readonly #statementTexts: Map<string, string> = new Map();
@@ -126,13 +134,9 @@ export class Outgoing {
       return;
     }
     switch (frame.code) {
-      case frontendCodes.Query: {
-        const text = this.#beforeQuery(frame, writer);
-        const encoding = askedEncoding(text);
-        if (encoding === undefined) break;
-        encodeFrontend(writer, { type: "Query", query: refusingText(encoding) });
+      case frontendCodes.Query:
+        this.#forwardQuery(frame, writer);
         return;
-      }
       case frontendCodes.Parse:
       case frontendCodes.Bind:
       case frontendCodes.Describe:
@@ -142,8 +146,9 @@ export class Outgoing {
         if (frame.code === frontendCodes.Parse && this.#refuseEncoding(frame, writer)) return;
         break;
       case frontendCodes.Sync:
-        this.expected.endSegment("sync");
-        break;
+        writer.raw(frame.bytes);
+        this.#endSegment("sync", writer);
+        return;
       case frontendCodes.FunctionCall:
         this.expected.endSegment("query");
         break;
@@ -162,7 +167,7 @@ export class Outgoing {
     if (this.copy !== "none") return false;
     if (!this.expected.open || !this.expected.onlyDescribes) return false;
     writer.raw(constantFrames.sync);
-    this.expected.endSegment("sync", "ready");
+    this.expected.endSegment("sync", "sync");
     return true;
   }
 
@@ -175,8 +180,7 @@ export class Outgoing {
     return true;
   }
 
-  /** Gives the query's text. */
-  #beforeQuery(frame: Frame, writer: Writer): string {
+  #forwardQuery(frame: Frame, writer: Writer): void {
     const message = this.#decode(frame);
     const text = message?.type === "Query" ? message.query : "";
     if (!this.expected.open && namesStatements.test(text)) {
@@ -184,12 +188,45 @@ export class Outgoing {
     }
     this.#note(text);
     this.statements.closed("");
-    this.expected.endSegment("query");
     if (mayCopyIn.test(text)) {
       this.copy = "possible";
       this.copyByExecute = false;
     }
-    return text;
+    const encoding = askedEncoding(text);
+    if (encoding === undefined) writer.raw(frame.bytes);
+    else encodeFrontend(writer, { type: "Query", query: refusingText(encoding) });
+    this.#endSegment("query", writer);
+  }
+
+  /**
+   * What is answered with ReadyForQuery was written. Behind a RESET the startup packet's settings are set again before
+   * that; but not where a COPY may begin, or an error pass over the query: there it is done later.
+   */
+  #endSegment(end: "sync" | "query", writer: Writer): void {
+    const { startupAgain } = this.#host;
+    const certain = this.copy === "none" && (end === "sync" || !this.expected.open);
+    if (!this.reset || !certain || startupAgain === undefined) {
+      this.expected.endSegment(end);
+      return;
+    }
+    this.reset = false;
+    this.expected.endSegment(end, "ready");
+    // By names of its own: the unnamed statement and portal are the client's.
+    const [statement, portal] = [ownName, ownName];
+    encodeFrontend(writer, { type: "Parse", statement, query: startupAgain, parameterTypes: [] });
+    encodeFrontend(writer, {
+      type: "Bind",
+      portal,
+      statement,
+      parameterFormats: [],
+      parameters: [],
+      resultFormats: [],
+    });
+    encodeFrontend(writer, { type: "Execute", portal, maxRows: 0 });
+    encodeFrontend(writer, { type: "Close", kind: "S", name: statement });
+    encodeFrontend(writer, { type: "Close", kind: "P", name: portal });
+    writer.raw(constantFrames.sync);
+    this.expected.endSegment("sync", "answers");
   }
 
   #beforeExtended(frame: Frame, writer: Writer): void {
@@ -278,6 +315,7 @@ export class Outgoing {
 
   #note(text: string): void {
     this.#host.noteText(text);
+    this.reset ||= this.#host.startupAgain !== undefined && resetsSettings(text);
     this.channelChanges.plan(text);
   }
 

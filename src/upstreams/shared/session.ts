@@ -31,15 +31,8 @@ import { ExpectedAnswers } from "./expected-answers.ts";
 import type { SharedHub } from "./hub.ts";
 import { Inbox } from "./inbox.ts";
 import { Outgoing } from "./outgoing.ts";
-import {
-  emptyState,
-  mayReset,
-  noTraces,
-  type SessionState,
-  type Traces,
-  traceTag,
-  traceText,
-} from "./state.ts";
+import { startupAgain } from "./startup-settings.ts";
+import { emptyState, noTraces, type SessionState, type Traces, traceTag, traceText } from "./state.ts";
 import { ClientStatements } from "./statements.ts";
 
 /** Milliseconds after which a statement of a client that is gone is cancelled again. */
@@ -62,8 +55,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
   #status: TransactionStatus = "I";
   /** DEALLOCATE or DISCARD ALL ran in this turn. */
   #deallocated = false;
-  /** RESET may have run in this turn, and the client has settings that it is to go back to. */
-  #reset = false;
+  /** Settings that changed, for the client to be told of with its ReadyForQuery. */
+  readonly #changed: Set<string> = new Set();
   readonly #run: FrameRun = new FrameRun();
   #pressure: void | Promise<void> = undefined;
   /** A description is being ended by a Sync of the gateway's own. */
@@ -82,14 +75,14 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#hub = hub;
     this.client = client;
     this.state = emptyState(settings);
-    this.statements = new ClientStatements(hub.resident);
+    this.statements = new ClientStatements(hub.backend.resident);
     this.#outgoing = new Outgoing(
       {
         noteText: (text) => {
           hub.noteText(text);
           traceText(this.traces, text);
-          this.#reset ||= settings.size > 0 && mayReset.test(text);
         },
+        startupAgain: startupAgain(settings),
         checkStatements: (statements) => hub.checkStatements(statements),
       },
       this.statements,
@@ -245,7 +238,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#hub.owner = this;
     const writer = new Writer();
     if (first !== "") {
-      encodeFrontend(writer, { type: "Query", query: first });
+      this.#hub.backend.encodeQuery(writer, first);
       this.#outgoing.expected.endSegment("query", "all");
     }
     return this.#forward(writer);
@@ -307,8 +300,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#status = "I";
     if (this.#deallocated) await this.#hub.deallocated(this.statements);
     this.#deallocated = false;
-    if (this.#reset && !this.#closing) await this.#hub.reset(this);
-    this.#reset = false;
+    if (this.#outgoing.reset && !this.#closing) await this.#hub.reset(this);
+    this.#outgoing.reset = false;
     const changes = this.#outgoing.channelChanges.take();
     if (changes.length > 0) await this.#hub.listened(this, changes);
     return this.#closing !== undefined || (await this.#hub.released(this));
@@ -422,6 +415,7 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
         this.#outgoing.expected.complete("close");
         return;
       case backendCodes.ErrorResponse:
+        this.#outgoing.reset ||= this.#outgoing.expected.postponing;
         this.#outgoing.expected.failed();
         return;
       case backendCodes.ParameterStatus:
@@ -508,9 +502,11 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
 
   #tell(frame: Frame): void {
     const [name = "", value = ""] = tagText(frame.body).split("\0");
-    if (this.#told.get(name) === value) return;
-    this.#told.set(name, value);
-    this.#pass(frame.bytes);
+    if (this.#outgoing.expected.postponing) this.#changed.add(name);
+    else if (this.#told.get(name) !== value) {
+      this.#told.set(name, value);
+      this.#pass(frame.bytes);
+    }
   }
 
   #ready(frame: Frame): void {
@@ -520,6 +516,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     this.#status = String.fromCharCode(frame.body[0] ?? 0x49) as TransactionStatus;
     if (this.#status === "I") this.#outgoing.endTransaction();
     if (!shown) return;
+    for (const name of this.#changed) this.corrected(name, this.#hub.backend.parameters.get(name) ?? "");
+    this.#changed.clear();
     this.#pass(frame.bytes);
     if (this.#quiet && this.#status !== "I") this.#peer?.ready(this.#status);
   }
@@ -557,7 +555,8 @@ export class SharedSession implements RelaySession, Relay, TurnReceiver, Listene
     if (!this.#peer) return;
     const writer = new Writer();
     writeParameterStatus(writer, name, value);
-    this.#peer?.send(writer.take());
+    this.#sendRun();
+    this.#peer.send(writer.take());
   }
 }
 

@@ -193,20 +193,6 @@ function preparing(name: string, query: string): string | undefined {
   }
 }
 
-/** SQL after which a setting may be back at the backend's own value, and not at that of the startup packet. */
-export const mayReset: RegExp = /\b(reset|discard)\b|\bset\b[^;]*\bdefault\b/i;
-
-/** Sets those settings of the startup packet again that a RESET has taken. */
-export async function resetToStartup(backend: SharedBackend, { startup }: SessionState): Promise<void> {
-  const values = [...startup].map(([name, value]) => `(${literal(name)}, ${literal(value)})`);
-  // pg_settings has no custom settings; those are empty when they are reset.
-  await backend.query(`
-    SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES ${values.join(", ")}) AS s (name, value)
-      LEFT JOIN pg_catalog.pg_settings AS p ON pg_catalog.lower(p.name) = pg_catalog.lower(s.name)
-      WHERE CASE WHEN p.name IS NULL THEN coalesce(pg_catalog.current_setting(s.name, true), '') = ''
-        ELSE p.source <> 'session' END`);
-}
-
 /** The SQL that clears what the last client left, and sets what the next one had. */
 export function restoreText(state: SessionState, { deallocate, user }: Restoration): string {
   const statements = ["RESET ALL", "RESET ROLE", discardSequences];
@@ -257,7 +243,7 @@ export async function discard(backend: SharedBackend, ownUser: string): Promise<
   );
 }
 
-function literal(text: string): string {
+export function literal(text: string): string {
   const quoted = text.replaceAll("'", "''");
   return text.includes("\\") ? `E'${quoted.replaceAll("\\", "\\\\")}'` : `'${quoted}'`;
 }

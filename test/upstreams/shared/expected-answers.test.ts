@@ -52,10 +52,23 @@ describe("answers in order", () => {
   test("only the Sync of a segment may be the gateway's own", () => {
     const { expected } = noted();
     expected.add("parse");
-    expected.endSegment("sync", "ready");
+    expected.endSegment("sync", "sync");
     expect(expected.swallowing).toBe(false);
     expect(expected.complete("parse")).toBe(true);
     expect(expected.ready()).toBe(false);
+  });
+
+  test("a ReadyForQuery may be that of a query of the gateway's own behind it", () => {
+    const { expected } = noted();
+    expected.endSegment("query", "ready");
+    expected.endSegment("sync", "answers");
+    expect([expected.swallowing, expected.postponing]).toEqual([false, true]);
+    expect(expected.ready()).toBe(false);
+    expect([expected.swallowing, expected.postponing]).toEqual([true, true]);
+    // An error of it does not matter to the client.
+    expect(expected.failed()).toBe(false);
+    expect(expected.ready()).toBe(true);
+    expect([expected.swallowing, expected.postponing, expected.settled]).toEqual([false, false, true]);
   });
 
   test("segments are numbered", () => {

@@ -20,6 +20,8 @@ export class FakeBackend implements ProtocolBackend {
   pressure: void | Promise<void> = undefined;
   /** Queries of this text are not answered by themselves. */
   held: RegExp | undefined;
+  /** Nothing is answered by itself. */
+  muted = false;
   onData: (chunk: Uint8Array) => void | Promise<void> = () => {};
   onClose: (error: Error | undefined) => void = () => {};
   readonly #framer = new Framer({ limits: frontendLimits() });
@@ -57,6 +59,7 @@ export class FakeBackend implements ProtocolBackend {
   }
 
   #answer(message: FrontendMessage): void {
+    if (this.muted) return;
     switch (message.type) {
       case "Query":
         if (this.held?.test(message.query)) return;

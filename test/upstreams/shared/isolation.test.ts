@@ -298,27 +298,6 @@ describe("startup settings", () => {
     expect(await a.value("show application_name")).toBe("psql");
   });
 
-  test.each([
-    "reset timezone; reset my.var",
-    "reset all",
-    "discard all",
-    "set timezone to default; set my.var = default",
-  ])("are what %s goes back to", async (sql) => {
-    const a = await database.client({ TimeZone: "Asia/Tokyo", options: "-c my.var=x -c work_mem=7MB" });
-    const b = await database.client();
-    await a.run("set timezone = 'Europe/Berlin'; set my.var = 'y'; set work_mem = '9MB'");
-    void a.send({ type: "Query", query: sql });
-    await a.until("ReadyForQuery");
-    await b.run("select 1");
-    // What the client was told last is what is so.
-    const told = a.take().filter((line) => line.startsWith("ParameterStatus TimeZone="));
-    expect(told.at(-1)).toBe("ParameterStatus TimeZone=Asia/Tokyo");
-    expect(await a.value("show timezone")).toBe("Asia/Tokyo");
-    expect(await a.value("show my.var")).toBe("x");
-    expect(await a.value("show work_mem")).toBe(sql.includes(";") ? "9MB" : "7MB");
-    expect(await b.value("show timezone")).toBe("UTC");
-  });
-
   test("while another client keeps its turn: nobody is kept waiting for it", async () => {
     const [a] = await two();
     await a.run("begin");

@@ -57,6 +57,22 @@ describe("the same name, two clients", () => {
     });
   }
 
+  test("equal texts: unnamed", async () => {
+    const [a, b] = await two();
+    await prepare(a, "select $1::text", "");
+    await prepare(b, "select $1::text", "");
+    for (let round = 0; round < 3; round++) {
+      expect(await use(a, "", "1")).toBe("1");
+      expect(await use(b, "", "2")).toBe("2");
+    }
+    // The gateway asks for the channels.
+    expect((await a.ask(...run("listen c"), sync)).at(-1)).toBe("ReadyForQuery I");
+    expect((await a.ask(bind(), execute(), sync)).slice(-2)).toEqual([
+      "CommandComplete LISTEN",
+      "ReadyForQuery I",
+    ]);
+  });
+
   test("equal texts: closing one leaves the other", async () => {
     const [a, b] = await two();
     await prepare(a, "select 'x'", "s");
