@@ -63,8 +63,12 @@ export class PostgresTarget implements Target {
   }
 }
 
-/** Plays the steps on a connection, and closes it. */
-export async function playSteps(client: WireClient, transcript: Transcript): Promise<string[]> {
+/** Plays the steps on a connection, and closes it: at once, or by `leave`. */
+export async function playSteps(
+  client: WireClient,
+  transcript: Transcript,
+  leave: (client: WireClient) => void | Promise<void> = () => {},
+): Promise<string[]> {
   for (const part of groups(transcript.steps)) {
     if (part instanceof Uint8Array) await client.send(part);
     else if ("skip" in part) await client.skip(part.skip);
@@ -77,6 +81,7 @@ export async function playSteps(client: WireClient, transcript: Transcript): Pro
     await client.until(isEnd, "end of transcript");
   }
   const lines = transcript.bare ? printStartup(client.bytes) : printAnswer(client.bytes);
+  await leave(client);
   client.destroy();
   return lines;
 }
