@@ -105,7 +105,7 @@ function connectionKey(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
 
-function contextOptions(certificate: CertificateFiles, { ca }: TlsFiles): SecureContextOptions {
+export function contextOptions(certificate: CertificateFiles, { ca }: TlsFiles): SecureContextOptions {
   return {
     cert: readFileSync(certificate.cert),
     key: readFileSync(certificate.key),
@@ -127,7 +127,7 @@ function loadNames(files: TlsFiles): ReadonlyMap<string, SecureContext> {
 }
 
 /** The certificate for a server name; undefined is the default one. A `*` stands for one label. */
-function contextFor(names: ReadonlyMap<string, SecureContext>, name: string): SecureContext | undefined {
+export function contextFor<Context>(names: ReadonlyMap<string, Context>, name: string): Context | undefined {
   const asked = name.toLowerCase();
   return names.get(asked) ?? names.get(asked.replace(/^[^.]+/, "*"));
 }

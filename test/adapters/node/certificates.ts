@@ -30,6 +30,8 @@ export interface CertificateOptions {
   readonly issuer?: Certificate;
   /** May sign others. */
   readonly authority?: boolean;
+  /** The end of its time, YYMMDDHHMMSSZ. */
+  readonly until?: string;
 }
 
 const ecdsaWithSha256 = sequence(objectIdentifier("1.2.840.10045.4.3.2"));
@@ -37,7 +39,7 @@ const commonName = "2.5.4.3";
 const organization = "2.5.4.10";
 
 export function makeCertificate(options: CertificateOptions): Certificate {
-  const { names, issuer, authority = false } = options;
+  const { names, issuer, authority = false, until = "491231235959Z" } = options;
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const signer: KeyObject = issuer ? createPrivateKey(issuer.key) : privateKey;
   const extensions = [
@@ -49,7 +51,7 @@ export function makeCertificate(options: CertificateOptions): Certificate {
     integer(1 + Math.floor(Math.random() * 120)),
     ecdsaWithSha256,
     subject(issuer?.names ?? names),
-    sequence(time("240101000000Z"), time("491231235959Z")),
+    sequence(time("240101000000Z"), time(until)),
     subject(names),
     createPublicKey(publicKey.export({ type: "spki", format: "pem" })).export({
       type: "spki",

@@ -1,0 +1,147 @@
+// TLS for the server: Node's node:tls, which Deno has too, on top of a Deno.Conn. Deno.startTls is for clients only, and
+// Deno.listenTls asks no client for a certificate and cannot wait for an SSLRequest.
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createSecureContext, createServer, type SecureContext, type TLSSocket } from "node:tls";
+import type { TlsInfo } from "../../src/auth/mod.ts";
+import { type CertificateFiles, contextFor, contextOptions, type TlsFiles, tlsInfo } from "../node/tls.ts";
+import type { Channel } from "./channel.ts";
+import { isVouchedFor } from "./client-certificate.ts";
+import { duplexOf, TlsChannel } from "./tls-channel.ts";
+
+export type { CertificateFiles, TlsFiles } from "../node/tls.ts";
+
+/** The server's side of TLS, for both the upgrade after SSLRequest and direct TLS. */
+export interface TlsServer {
+  /**
+   * Shakes hands with the client. `first`: bytes that were read already. Rejects when that fails; the channel is closed
+   * then.
+   */
+  accept(channel: Channel, first?: Uint8Array): Promise<{ channel: Channel; info: TlsInfo }>;
+  /** Reads the files again; connections that stand keep what they have. @throws if a file is unusable: nothing changes. */
+  reload(): void;
+}
+
+/** A certificate for a server name. */
+interface Named {
+  readonly context: SecureContext;
+  readonly certificate: X509Certificate;
+}
+
+/** What the files held when they were read. */
+interface Loaded {
+  readonly options: ReturnType<typeof contextOptions>;
+  readonly certificate: X509Certificate;
+  readonly names: ReadonlyMap<string, Named>;
+  /** Of client certificates; undefined: none is asked for. */
+  readonly authorities: readonly X509Certificate[] | undefined;
+}
+
+/** Loads a server's certificates. @throws a clear error if a file is missing or key and certificate do not fit. */
+export function tlsServer(files: TlsFiles): TlsServer {
+  if (files.requireClientCertificate && files.ca === undefined) {
+    throw new TypeError("requireClientCertificate needs the authorities of client certificates: ca");
+  }
+  let loaded = load(files);
+  return {
+    async accept(channel, first) {
+      const current = loaded;
+      const { socket, certificate } = await handshake(channel, first, current, files);
+      const refusal = refuse(socket, current, files);
+      if (refusal !== undefined) {
+        socket.destroy();
+        throw new Error(refusal);
+      }
+      // Deno's socket tells of the default certificate, whichever was chosen by name.
+      const info = { ...tlsInfo(socket), serverCertificate: certificate.raw };
+      return { channel: new TlsChannel(socket), info };
+    },
+    reload() {
+      loaded = load(files);
+    },
+  };
+}
+
+/** Like PostgreSQL: no certificate is for the authentication to judge, a wrong one ends the handshake. */
+function refuse(socket: TLSSocket, { authorities }: Loaded, files: TlsFiles): string | undefined {
+  const given = socket.getPeerX509Certificate() !== undefined;
+  if (files.requireClientCertificate && !given) return "the client gave no certificate";
+  if (!authorities || !given) return undefined;
+  if (socket.authorizationError) return `the client's certificate was refused: ${socket.authorizationError}`;
+  if (!isVouchedFor(socket, authorities)) return "no authority stands for the client's certificate any more";
+  return undefined;
+}
+
+function handshake(
+  channel: Channel,
+  first: Uint8Array | undefined,
+  { options, certificate, names }: Loaded,
+  files: TlsFiles,
+): Promise<{ socket: TLSSocket; certificate: X509Certificate }> {
+  const plain = duplexOf(channel, first);
+  let chosen: Named | undefined;
+  // Never listens, and is for this connection alone: which of the streams that it was handed a socket of TLS is on,
+  // node:tls does not tell. Only a server verifies client certificates and reports it.
+  const server = createServer({
+    ...options,
+    ALPNProtocols: ["postgresql"],
+    requestCert: files.ca !== undefined,
+    rejectUnauthorized: files.requireClientCertificate === true,
+    SNICallback(name, done) {
+      chosen = contextFor(names, name);
+      done(null, chosen?.context);
+    },
+  });
+  return new Promise((resolve, reject) => {
+    plain.on("error", reject);
+    // A client that hangs up now is not waited for.
+    for (const event of ["end", "close"]) {
+      plain.once(event, () => reject(new Error("the connection was closed during the TLS handshake")));
+    }
+    server.on("secureConnection", (socket) => {
+      socket.on("error", () => {});
+      socket.allowHalfOpen = true;
+      resolve({ socket, certificate: chosen?.certificate ?? certificate });
+    });
+    server.on("tlsClientError", (error, socket) => {
+      reject(error);
+      socket.destroy();
+    });
+    server.emit("connection", plain);
+  });
+}
+
+function load(files: TlsFiles): Loaded {
+  const names = Object.entries(files.names ?? {}).map(([name, named]): [string, Named] => {
+    const certificate = readCertificate(named);
+    return [name.toLowerCase(), { certificate, context: createSecureContext(contextOptions(named, files)) }];
+  });
+  return {
+    certificate: readCertificate(files),
+    authorities: files.ca === undefined ? undefined : certificatesIn(files.ca),
+    options: contextOptions(files, files),
+    names: new Map(names),
+  };
+}
+
+/** Deno looks at certificates and keys when a client comes, and fails then; this is when the operator is there. */
+function readCertificate({ cert, key }: CertificateFiles): X509Certificate {
+  const [certificate] = certificatesIn(cert);
+  if (certificate?.checkPrivateKey(createPrivateKey(readFileSync(key)))) return certificate;
+  throw new Error(`the key in ${key} does not belong to the certificate in ${cert}`);
+}
+
+/** @throws an error that names the file, if there is none in it, or one that cannot be read */
+function certificatesIn(path: string): X509Certificate[] {
+  const blocks = readFileSync(path, "latin1").match(
+    /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g,
+  );
+  if (!blocks) throw new Error(`there is no certificate in ${path}`);
+  return blocks.map((block) => {
+    try {
+      return new X509Certificate(block);
+    } catch (cause) {
+      throw new Error(`a certificate in ${path} cannot be read`, { cause });
+    }
+  });
+}
