@@ -95,6 +95,16 @@ interface Request {
   readonly method: string;
   readonly url: string;
   readonly headers: Headers;
+  readonly body: ReadableStream | null;
+  /** Aborted when the client has hung up. */
+  readonly signal: AbortSignal;
+}
+
+interface ReadableStream {
+  getReader(): {
+    read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }>;
+    cancel(): Promise<void>;
+  };
 }
 
 declare class Response {

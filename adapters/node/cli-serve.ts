@@ -1,7 +1,7 @@
 // `edgewire serve`: the gateway as a process, with a banner that says how to connect, and signals. What listens is given:
 // Deno has this command, too.
 import type { Hono } from "hono";
-import { createGateway, type Gateway, type Openers } from "../../src/gateway/mod.ts";
+import { createGateway, type Gateway, type Openers, type SessionHooks } from "../../src/gateway/mod.ts";
 import { createApp, type Upgrade, webSocketSessions } from "../../src/http/mod.ts";
 import type { SessionOptions } from "../../src/session/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
@@ -80,12 +80,14 @@ async function start<Tls extends Reloadable>(
   const { maxConnections } = config;
   // A socket is as open as a port only where clients have to prove who they are.
   const mode = trusts(config) ? 0o700 : 0o777;
-  const source = gateway.sessionsOver("path" in config.listen ? "unix" : "tcp");
+  const transport = "path" in config.listen ? "unix" : "tcp";
   try {
-    return await listen(
-      { ...source, ...sessionOptions(config, gateway) },
-      { ...config.listen, tls, maxConnections, mode },
-    );
+    return await listen(gateway.sessionsOver(transport, hooks(config)), {
+      ...config.listen,
+      tls,
+      maxConnections,
+      mode,
+    });
   } catch (error) {
     throw explain(error, config);
   }
@@ -100,7 +102,7 @@ async function startHttp<Tls extends Reloadable>(
 ): Promise<HttpListener | undefined> {
   const { http, httpSettings, tls, maxConnections } = config;
   if (!http) return undefined;
-  const options = { gateway, ...sessionOptions(config, gateway), ...httpSettings, upgrade };
+  const options = { gateway, ...hooks(config), ...httpSettings, upgrade };
   const webSockets = {
     session: webSocketSessions(options),
     origins: httpSettings.origins,
@@ -116,17 +118,11 @@ async function startHttp<Tls extends Reloadable>(
   }
 }
 
-function sessionOptions(
-  { limits, trace }: ServeConfig,
-  { metrics }: Gateway,
-): Pick<SessionOptions, "limits" | "trace" | "onError"> {
+function hooks({ limits, trace }: ServeConfig): SessionHooks {
   return {
     limits,
     ...(trace && { trace: (line, session) => console.log(`${session}\t${line}`) }),
-    onError(error, cause) {
-      metrics.error(error.code);
-      return onError(error, cause);
-    },
+    onError,
   };
 }
 

@@ -15,6 +15,9 @@ export type Openers = Readonly<Record<string, OpenUpstream>>;
 /** What sessions need of the gateway. */
 export type SessionSource = Pick<SessionOptions, "auth" | "upstream" | "cancels">;
 
+/** What the operator decides for all sessions. */
+export type SessionHooks = Pick<SessionOptions, "limits" | "trace" | "onError">;
+
 /** Whether a database can be opened; the reason is for operators. */
 export interface Readiness {
   readonly database: string;
@@ -27,8 +30,8 @@ export interface Gateway {
   readonly metrics: GatewayMetrics;
   /** Names of the databases; `*` stands for every other name. */
   readonly databases: readonly string[];
-  /** For the sessions of one way in, which are counted. */
-  sessionsOver(transport: TransportName): SessionSource;
+  /** For the sessions of one way in, which are counted, and their errors with them. */
+  sessionsOver(transport: TransportName, options?: SessionHooks): SessionOptions;
   /** Opens every upstream now instead of at its first client. */
   open(): Promise<void>;
   /** Opens the upstreams that are not open, and tells which cannot be. It never rejects. */
@@ -85,9 +88,15 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
     session: { auth, cancels, upstream: find },
     metrics,
     databases,
-    sessionsOver: (transport) => ({
+    sessionsOver: (transport, { limits, trace, onError } = {}) => ({
       auth,
       cancels,
+      limits,
+      trace,
+      onError(error, cause) {
+        metrics.error(error.code);
+        return onError?.(error, cause);
+      },
       async upstream(login) {
         const upstream = await find(login);
         return upstream && counted(upstream, () => metrics.session(transport, nameOf(login)));

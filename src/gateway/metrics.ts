@@ -26,7 +26,12 @@ export class GatewayMetrics {
   readonly #errors = this.#metric(
     "counter",
     "edgewire_errors_total",
-    "Errors of the gateway itself, and of what came by HTTP, by SQLSTATE class. Others' errors pass uncounted.",
+    "Errors of the gateway's own sessions by SQLSTATE class. Those of PostgreSQL servers pass uncounted.",
+  );
+  readonly #sqlErrors = this.#metric(
+    "counter",
+    "edgewire_http_sql_errors_total",
+    "Errors that requests to /sql were answered with, by SQLSTATE class.",
   );
   readonly #databases = this.#metric("gauge", "edgewire_database_up", "Databases that are open.");
 
@@ -50,7 +55,12 @@ export class GatewayMetrics {
 
   /** @param code SQLSTATE */
   error(code: string): void {
-    add(this.#errors, format({ class: /^[0-9A-Z]{5}$/.test(code) ? code.slice(0, 2) : "other" }), 1);
+    add(this.#errors, classOf(code), 1);
+  }
+
+  /** @param code SQLSTATE */
+  sqlError(code: string): void {
+    add(this.#sqlErrors, classOf(code), 1);
   }
 
   database(name: string, open: boolean): void {
@@ -72,6 +82,11 @@ export class GatewayMetrics {
     this.#metrics.push(metric);
     return metric;
   }
+}
+
+/** The first two characters; codes are the upstreams' to invent, and each would be a series. */
+function classOf(code: string): string {
+  return format({ class: /^[0-9A-Z]{5}$/.test(code) ? code.slice(0, 2) : "other" });
 }
 
 function add({ values }: Metric, labels: string, count: number): void {

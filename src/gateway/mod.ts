@@ -6,6 +6,7 @@ export {
   type Openers,
   type OpenUpstream,
   type Readiness,
+  type SessionHooks,
   type SessionSource,
 } from "./gateway.ts";
 export { GatewayMetrics, type HttpRoute, type TransportName } from "./metrics.ts";

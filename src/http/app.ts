@@ -3,9 +3,10 @@
  * readiness and metrics, a status page, and the upgrades to WebSockets where the runtime answers those with a Response.
  */
 import { type Context, Hono } from "hono";
-import type { Gateway, HttpRoute } from "../gateway/mod.ts";
+import type { Gateway, HttpRoute, SessionHooks } from "../gateway/mod.ts";
 import type { SessionOptions } from "../session/mod.ts";
 import { PgError } from "../wire/mod.ts";
+import { sqlHandler } from "./sql.ts";
 import { statusPage } from "./status-page.ts";
 import { serveWebSocket, type WebSocketConnection, type WebSocketSession } from "./websocket.ts";
 import { asksForWebSocket, refuseUpgrade } from "./websocket-upgrade.ts";
@@ -20,7 +21,7 @@ export type Upgrade = (
   context: unknown,
 ) => Response | Promise<Response>;
 
-export interface AppOptions extends Pick<SessionOptions, "limits" | "trace" | "onError"> {
+export interface AppOptions extends SessionHooks {
   readonly gateway: Gateway;
   /** Bytes of a request to /sql; more is refused with 413. Default 10 MiB. */
   readonly maxRequestBytes?: number | undefined;
@@ -70,6 +71,8 @@ export function createApp(options: AppOptions): Hono {
   app.get("/metrics", (c) =>
     c.body(metrics.print(), 200, { ...fresh, "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
+  const sql = sqlHandler(options);
+  app.all("/sql", (c) => sql(c.req.raw));
   app.all("*", (c) =>
     // The driver's paths, asked for without an upgrade.
     /^\/v[12]$/.test(c.req.path)
@@ -85,7 +88,7 @@ export function createApp(options: AppOptions): Hono {
 
 /** What the sessions of an app's WebSockets run with: for runtimes whose upgrades go past the app. */
 export function webSocketSessions({ gateway, limits, trace, onError }: AppOptions): SessionOptions {
-  return { ...gateway.sessionsOver("websocket"), limits, trace, onError };
+  return gateway.sessionsOver("websocket", { limits, trace, onError });
 }
 
 const fresh = { "cache-control": "no-store" };

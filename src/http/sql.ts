@@ -1,0 +1,184 @@
+/**
+ * POST /sql, compatible with Neon's SQL over HTTP: the body is one statement with its parameters, or a list of them that
+ * is one transaction. Each request is a session of its own, so nothing is left behind: what a session keeps (LISTEN, an
+ * open transaction) is refused.
+ */
+import { connect } from "../client/mod.ts";
+import { writeBind, writeParse } from "../client/query.ts";
+import type { Gateway, SessionHooks } from "../gateway/mod.ts";
+import type { SessionOptions } from "../session/mod.ts";
+import { PgError } from "../wire/error.ts";
+import { constantFrames, encodeFrontend } from "../wire/mod.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import type { Writer } from "../wire/writer.ts";
+import { CheckedLogins } from "./checked-logins.ts";
+import { openInProcess } from "./in-process.ts";
+import { type Credentials, readCredentials } from "./sql-credentials.ts";
+import { jsonOfError, RequestError } from "./sql-error.ts";
+import {
+  beginStatement,
+  modeHeaders,
+  parseRequest,
+  readBody,
+  readModes,
+  type SqlModes,
+  type SqlRequest,
+} from "./sql-request.ts";
+import { SqlResults } from "./sql-results.ts";
+
+export interface SqlOptions extends SessionHooks {
+  readonly gateway: Gateway;
+  readonly maxRequestBytes?: number | undefined;
+  readonly maxResponseBytes?: number | undefined;
+}
+
+const defaultMaxBytes = 10 * 1024 * 1024;
+
+/** The handler of /sql. */
+export function sqlHandler(options: SqlOptions): (request: Request, address?: string) => Promise<Response> {
+  const { gateway, limits, trace, onError, maxRequestBytes = defaultMaxBytes } = options;
+  const { metrics } = gateway;
+  const session = gateway.sessionsOver("http", { limits, trace, onError });
+  const logins = new CheckedLogins(session.auth);
+
+  async function run(request: Request, address: string | undefined): Promise<Response> {
+    const header = (name: string): string | null => request.headers.get(name);
+    const modes = readModes(header);
+    const credentials = readCredentials(header);
+    const statements = parseRequest(await readBody(request, maxRequestBytes), modes);
+    metrics.statements(statements.statements.length);
+    const { maxResponseBytes: maxBytes = defaultMaxBytes } = options;
+    const { signal } = request;
+    const body = await runStatements(
+      { ...session, logins },
+      { credentials, statements, modes, maxBytes, signal, address },
+    );
+    return answer(200, body, statements.batch ? modeHeaders(modes) : {});
+  }
+
+  return async (request, address) => {
+    if (request.method === "OPTIONS") return preflight();
+    if (request.method !== "POST") {
+      return answer(405, jsonOfError({ message: "query is not supported: POST it" }), { allow });
+    }
+    try {
+      return await run(request, address);
+    } catch (cause) {
+      if (cause instanceof RequestError) return answer(cause.status, jsonOfError(cause));
+      const { fields } =
+        cause instanceof PgError ? cause : new PgError(sqlstate.internalError, "internal error");
+      if (!(cause instanceof PgError)) onError?.(PgError.from(cause), cause);
+      metrics.sqlError(fields.code);
+      return answer(isInfrastructure(fields.code) ? 500 : 400, jsonOfError(fields));
+    }
+  };
+}
+
+interface Run {
+  readonly credentials: Credentials;
+  readonly statements: SqlRequest;
+  readonly modes: SqlModes;
+  readonly maxBytes: number;
+  /** The client has hung up: what runs is cancelled. */
+  readonly signal: AbortSignal;
+  readonly address: string | undefined;
+}
+
+/** Runs the statements in a session. The JSON of their results. @throws PgError, RequestError */
+async function runStatements(
+  { logins, ...options }: SessionOptions & { readonly logins: CheckedLogins },
+  { credentials, statements, modes, maxBytes, signal, address }: Run,
+): Promise<string> {
+  const login = logins.login(credentials.password);
+  const { stream, session } = openInProcess({ ...options, auth: login }, address);
+  const hungUp = (): void => session.end();
+  if (signal.aborted) hungUp();
+  signal.addEventListener("abort", hungUp, { once: true });
+  try {
+    const { password, ...client } = credentials;
+    const connection = await connect(stream, {
+      ...client,
+      ...(password !== undefined && { password }),
+      sslMode: "disable",
+      // The limits of the session are the ones that count.
+      connectTimeout: 0,
+    });
+    try {
+      await login.succeeded();
+      checkEncoding(connection.parameters.get("client_encoding"));
+      const results = new SqlResults(statements, {
+        rawText: modes.rawText,
+        maxBytes,
+        stop: () => connection.destroy(),
+      });
+      connection.request((writer) => write(writer, statements, modes), results, { sync: true, copyIn: true });
+      const body = await results.done;
+      if (connection.status !== "I") throw leftOpen();
+      return body;
+    } finally {
+      connection.close();
+    }
+  } finally {
+    signal.removeEventListener("abort", hungUp);
+  }
+}
+
+/** All of it in one pipeline, which an upstream may take as one request. */
+function write(writer: Writer, { statements, batch }: SqlRequest, modes: SqlModes): void {
+  if (batch) writeStatement(writer, beginStatement(modes), []);
+  for (const { sql, parameters } of statements) writeStatement(writer, sql, parameters);
+  if (batch) writeStatement(writer, "COMMIT", []);
+  writer.raw(constantFrames.sync);
+}
+
+function writeStatement(writer: Writer, sql: string, parameters: readonly (string | null)[]): void {
+  writeParse(writer, "", { sql });
+  writeBind(writer, "", "", { parameters });
+  encodeFrontend(writer, { type: "Describe", kind: "P", name: "" });
+  encodeFrontend(writer, { type: "Execute", portal: "", maxRows: 0 });
+}
+
+/** JSON is UTF-8; text in another encoding would be garbled in silence. */
+function checkEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || /^(utf-?8|unicode)$/i.test(encoding)) return;
+  throw new PgError(sqlstate.featureNotSupported, `client_encoding is UTF8 over HTTP, not ${encoding}`);
+}
+
+/** A lone BEGIN: there is no next statement for it. It is rolled back with the session. */
+function leftOpen(): PgError {
+  return new PgError(sqlstate.featureNotSupported, "a transaction cannot stay open over HTTP", {
+    detail: "The transaction that the statement began was rolled back.",
+    hint: 'Send all its statements as one batch, {"queries": […]}, or connect over a WebSocket or TCP.',
+  });
+}
+
+/** Errors of what lies behind the gateway: no change to the request would help. */
+function isInfrastructure(code: string): boolean {
+  return /^(08|53|58|XX)/.test(code) && code !== sqlstate.protocolViolation;
+}
+
+const cors = { "access-control-allow-origin": "*" };
+const allow = "OPTIONS, POST";
+
+function answer(status: number, body: string, headers: Record<string, string> = {}): Response {
+  const all = { ...cors, ...headers, "content-type": "application/json", "cache-control": "no-store" };
+  return new Response(body, { status, headers: all });
+}
+
+/** What a browser asks before a page's request. Anybody's pages may ask: credentials are in headers, never in cookies. */
+function preflight(): Response {
+  return new Response(null, {
+    status: 200,
+    headers: {
+      ...cors,
+      allow,
+      "access-control-allow-methods": allow,
+      "access-control-allow-headers":
+        "Authorization, Content-Type, Neon-Connection-String, Neon-Raw-Text-Output, Neon-Array-Mode, Neon-Pool-Opt-In, " +
+        "Neon-Batch-Read-Only, Neon-Batch-Isolation-Level, Neon-Batch-Deferrable",
+      "access-control-expose-headers":
+        "Neon-Batch-Read-Only, Neon-Batch-Isolation-Level, Neon-Batch-Deferrable",
+      "access-control-max-age": "86400",
+    },
+  });
+}
