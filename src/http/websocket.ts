@@ -106,7 +106,8 @@ export class WebSocketTransport implements Transport {
     this.#connection = connection;
     this.#options = options;
     this.address = options.address;
-    this.#atTurnEnd = options.atTurnEnd ?? queueMicrotask;
+    // Called as a method of another object, the one of workerd refuses.
+    this.#atTurnEnd = options.atTurnEnd ?? ((work) => queueMicrotask(work));
   }
 
   /** Lets the WebSocket's messages into a session that has this transport. */
