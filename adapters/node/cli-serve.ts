@@ -2,7 +2,7 @@
 // Deno has this command, too.
 import type { Hono } from "hono";
 import { createGateway, type Gateway, type Openers, type SessionHooks } from "../../src/gateway/mod.ts";
-import { createApp, type Upgrade, webSocketSessions } from "../../src/http/mod.ts";
+import { createApp, type Upgrade, webSocketOptions } from "../../src/http/mod.ts";
 import type { SessionOptions } from "../../src/session/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 import { readConfig, type ServeConfig, type TcpAddress } from "./cli-config.ts";
@@ -62,7 +62,7 @@ export async function serveCommand<Tls extends Reloadable>(
   const signalled = untilSignal(tls && [tls, ...(http ? [http] : [])]);
   // What reads the banner may go; the server stays.
   process.stdout.on("error", () => {});
-  console.log(banner(config, listener, http));
+  console.log(banner(config, gateway, listener, http));
   const signal = await signalled;
   const size = listener.size + (http?.size ?? 0);
   console.log(`edgewire: ${signal}, ending ${size} ${size === 1 ? "session" : "sessions"}`);
@@ -79,7 +79,7 @@ async function start<Tls extends Reloadable>(
 ): Promise<Listener> {
   const { maxConnections } = config;
   // A socket is as open as a port only where clients have to prove who they are.
-  const mode = trusts(config) ? 0o700 : 0o777;
+  const mode = gateway.trusts ? 0o700 : 0o777;
   const transport = "path" in config.listen ? "unix" : "tcp";
   try {
     return await listen(gateway.sessionsOver(transport, hooks(config)), {
@@ -103,12 +103,7 @@ async function startHttp<Tls extends Reloadable>(
   const { http, httpSettings, tls, maxConnections } = config;
   if (!http) return undefined;
   const options = { gateway, ...hooks(config), ...httpSettings, upgrade };
-  const webSockets = {
-    session: webSocketSessions(options),
-    origins: httpSettings.origins,
-    maxConnections,
-    others: () => listener.size,
-  };
+  const webSockets = { ...webSocketOptions(options), maxConnections, others: () => listener.size };
   try {
     const { host, port } = http;
     return await listenHttp(createApp(options), { host, port, tls, webSockets });
@@ -131,18 +126,19 @@ function onError(_: PgError, cause: unknown): undefined {
   if (!(cause instanceof PgError)) console.error("edgewire:", cause);
 }
 
-function trusts({ users, auth }: ServeConfig): boolean {
-  return auth === "trust" || (users.size === 0 && auth === undefined);
-}
-
-function banner(config: ServeConfig, listener: Listener, http: HttpListener | undefined): string {
+function banner(
+  config: ServeConfig,
+  { trusts }: Gateway,
+  listener: Listener,
+  http: HttpListener | undefined,
+): string {
   const user = [...config.users.keys()][0] ?? "postgres";
   const lines = [...config.databases].map(([name, url]) => {
     const command = psql(config, listener, user, name === "*" ? "postgres" : name);
     return `  ${command}    (${withoutPassword(url)})`;
   });
   const where = listener.path ?? `${bracketed(listener.host)}:${listener.port}`;
-  const trust = trusts(config) ? "\neveryone who can reach this address is trusted; see --user\n" : "";
+  const trust = trusts ? "\neveryone who can reach this address is trusted; see --user\n" : "";
   return `edgewire is listening on ${where}. Connect with:\n\n${lines.join("\n")}\n${httpBanner(config, http)}${trust}`;
 }
 

@@ -28,6 +28,8 @@ export interface Gateway {
   /** For sessions whose way in nobody counts; others take `sessionsOver`. */
   readonly session: SessionSource;
   readonly metrics: GatewayMetrics;
+  /** Everyone may connect, as any user, without proof. */
+  readonly trusts: boolean;
   /** Names of the databases; `*` stands for every other name. */
   readonly databases: readonly string[];
   /** For the sessions of one way in, which are counted, and their errors with them. */
@@ -87,6 +89,7 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
   return {
     session: { auth, cancels, upstream: find },
     metrics,
+    trusts: trusts(config),
     databases,
     sessionsOver: (transport, { limits, trace, onError } = {}) => ({
       auth,
@@ -138,6 +141,11 @@ function counted(upstream: Upstream, started: () => () => void): Upstream {
 function reason(outcome: PromiseSettledResult<unknown> | undefined): Error | undefined {
   if (outcome?.status !== "rejected") return undefined;
   return outcome.reason instanceof Error ? outcome.reason : new Error(String(outcome.reason));
+}
+
+/** Whether everyone gets in: no users are named, or nothing is asked of them. */
+function trusts({ users, auth }: GatewayConfig): boolean {
+  return auth === "trust" || (users.size === 0 && auth === undefined);
 }
 
 function authSource({ users, auth }: GatewayConfig): AuthSource {

@@ -22,11 +22,9 @@ export interface Settings {
 }
 
 export interface HttpSettings {
-  /** Origins whose pages may open a WebSocket; undefined: all. */
+  /** See AppOptions. */
   readonly origins?: readonly string[] | undefined;
-  /** Bytes of a request's body to /sql. */
   readonly maxRequestBytes?: number | undefined;
-  /** Bytes of an answer of /sql. */
   readonly maxResponseBytes?: number | undefined;
 }
 
@@ -65,7 +63,7 @@ export function parseNumber(name: string, text: string | undefined): number | un
 function parseOrigins(text: string): string[] {
   const origins = text.split(/[\s,]+/).filter(Boolean);
   for (const origin of origins) {
-    if (origin !== "*" && !/^[a-z][a-z0-9+.-]*:\/\/[^/]+\/?$/i.test(origin)) {
+    if (origin !== "*" && origin !== "loopback" && !/^[a-z][a-z0-9+.-]*:\/\/[^/]+\/?$/i.test(origin)) {
       throw new ConfigError(`an origin is written like https://app.example.com, not "${origin}"`);
     }
   }

@@ -6,6 +6,7 @@ import { type Context, Hono } from "hono";
 import type { Gateway, HttpRoute, SessionHooks } from "../gateway/mod.ts";
 import type { SessionOptions } from "../session/mod.ts";
 import { PgError } from "../wire/mod.ts";
+import { originsOf } from "./origins.ts";
 import { sqlHandler } from "./sql.ts";
 import { statusPage } from "./status-page.ts";
 import { serveWebSocket, type WebSocketConnection, type WebSocketSession } from "./websocket.ts";
@@ -27,7 +28,10 @@ export interface AppOptions extends SessionHooks {
   readonly maxRequestBytes?: number | undefined;
   /** Bytes of an answer of /sql; a statement that gives more is cancelled, and answered with 507. Default 10 MiB. */
   readonly maxResponseBytes?: number | undefined;
-  /** Origins whose pages may open a WebSocket. Default: any. */
+  /**
+   * Origins whose pages may use /sql and WebSockets, such as `https://app.example.com`. Default: all; where the gateway
+   * trusts everyone, those of pages from the own machine (`loopback`).
+   */
   readonly origins?: readonly string[] | undefined;
   /** Where upgrades are no requests but events of a server of their own, as on Node, there is none. */
   readonly upgrade?: Upgrade | undefined;
@@ -37,6 +41,7 @@ export interface AppOptions extends SessionHooks {
 export function createApp(options: AppOptions): Hono {
   const { gateway, upgrade } = options;
   const { metrics } = gateway;
+  const origins = originsOf(options);
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -45,12 +50,12 @@ export function createApp(options: AppOptions): Hono {
   });
 
   if (upgrade) {
+    const { session } = webSocketOptions(options);
     app.use(async (c, next) => {
       const request = c.req.raw;
       if (!asksForWebSocket(request)) return next();
-      const serve = (connection: WebSocketConnection) =>
-        serveWebSocket(connection, webSocketSessions(options));
-      return refuseUpgrade(request, options) ?? upgrade(request, serve, c.env);
+      const serve = (connection: WebSocketConnection) => serveWebSocket(connection, session);
+      return refuseUpgrade(request, { origins }) ?? upgrade(request, serve, c.env);
     });
   }
 
@@ -71,12 +76,12 @@ export function createApp(options: AppOptions): Hono {
   app.get("/metrics", (c) =>
     c.body(metrics.print(), 200, { ...fresh, "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
-  const sql = sqlHandler(options);
+  const sql = sqlHandler({ ...options, origins });
   app.all("/sql", (c) => sql(c.req.raw));
   app.all("*", (c) =>
     // The driver's paths, asked for without an upgrade.
     /^\/v[12]$/.test(c.req.path)
-      ? (refuseUpgrade(c.req.raw, options) ?? c.notFound())
+      ? (refuseUpgrade(c.req.raw, { origins }) ?? c.notFound())
       : c.text("there is nothing at this path\n", 404),
   );
   app.onError((error, c) => {
@@ -86,9 +91,14 @@ export function createApp(options: AppOptions): Hono {
   return app;
 }
 
-/** What the sessions of an app's WebSockets run with: for runtimes whose upgrades go past the app. */
-export function webSocketSessions({ gateway, limits, trace, onError }: AppOptions): SessionOptions {
-  return gateway.sessionsOver("websocket", { limits, trace, onError });
+/** What an app's WebSockets need, for runtimes whose upgrades go past the app. */
+export function webSocketOptions(options: AppOptions): {
+  readonly session: SessionOptions;
+  readonly origins: readonly string[] | undefined;
+} {
+  const { gateway, limits, trace, onError } = options;
+  const session = gateway.sessionsOver("websocket", { limits, trace, onError });
+  return { session, origins: originsOf(options) };
 }
 
 const fresh = { "cache-control": "no-store" };

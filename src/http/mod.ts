@@ -1,5 +1,5 @@
 /** The HTTP side of a gateway: SQL over HTTP, WebSockets, health and metrics, as one hono app for every runtime. */
-export { type AppOptions, createApp, type Upgrade, webSocketSessions } from "./app.ts";
+export { type AppOptions, createApp, type Upgrade, webSocketOptions } from "./app.ts";
 export {
   serveWebSocket,
   type WebSocketConnection,

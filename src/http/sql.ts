@@ -13,6 +13,7 @@ import { sqlstate } from "../wire/sqlstate.ts";
 import type { Writer } from "../wire/writer.ts";
 import { CheckedLogins } from "./checked-logins.ts";
 import { openInProcess } from "./in-process.ts";
+import { mayPass } from "./origins.ts";
 import { type Credentials, readCredentials } from "./sql-credentials.ts";
 import { jsonOfError, RequestError } from "./sql-error.ts";
 import {
@@ -28,6 +29,8 @@ import { SqlResults } from "./sql-results.ts";
 
 export interface SqlOptions extends SessionHooks {
   readonly gateway: Gateway;
+  /** Whose pages may ask; undefined: everybody's. */
+  readonly origins?: readonly string[] | undefined;
   readonly maxRequestBytes?: number | undefined;
   readonly maxResponseBytes?: number | undefined;
 }
@@ -61,9 +64,14 @@ export function sqlHandler(options: SqlOptions): (request: Request, address?: st
     if (request.method !== "POST") {
       return answer(405, jsonOfError({ message: "query is not supported: POST it" }), { allow });
     }
+    const origin = request.headers.get("origin");
+    if (!mayPass(options.origins, origin)) {
+      return answer(403, jsonOfError({ message: `pages of ${origin} may not use this gateway` }));
+    }
     try {
       return await run(request, address);
     } catch (cause) {
+      if (request.signal.aborted) return answer(400, jsonOfError(hungUp));
       if (cause instanceof RequestError) return answer(cause.status, jsonOfError(cause));
       const { fields } =
         cause instanceof PgError ? cause : new PgError(sqlstate.internalError, "internal error");
@@ -73,6 +81,9 @@ export function sqlHandler(options: SqlOptions): (request: Request, address?: st
     }
   };
 }
+
+/** What nobody reads any more, in the words of Neon's proxy. */
+const hungUp = { message: "Query cancelled, connection was terminated", code: sqlstate.protocolViolation };
 
 interface Run {
   readonly credentials: Credentials;
@@ -91,9 +102,9 @@ async function runStatements(
 ): Promise<string> {
   const login = logins.login(credentials.password);
   const { stream, session } = openInProcess({ ...options, auth: login }, address);
-  const hungUp = (): void => session.end();
-  if (signal.aborted) hungUp();
-  signal.addEventListener("abort", hungUp, { once: true });
+  const abort = (): void => session.end();
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
   try {
     const { password, ...client } = credentials;
     const connection = await connect(stream, {
@@ -119,7 +130,7 @@ async function runStatements(
       connection.close();
     }
   } finally {
-    signal.removeEventListener("abort", hungUp);
+    signal.removeEventListener("abort", abort);
   }
 }
 

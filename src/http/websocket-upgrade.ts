@@ -1,4 +1,5 @@
 /** Who may upgrade to a WebSocket: the request's form, and the policy on origins (RFC 6455, 4.2 and 10.2). */
+import { mayPass } from "./origins.ts";
 
 export interface UpgradePolicy {
   /**
@@ -49,13 +50,8 @@ export function upgradeRefusal(
     };
   }
   const origin = header("origin");
-  if (origins && origin && !origins.some((allowed) => sameOrigin(allowed, origin))) {
+  if (!mayPass(origins, origin)) {
     return { status: 403, headers: {}, message: `the origin ${origin} may not connect` };
   }
   return undefined;
-}
-
-/** Scheme and host know no case, and a slash at the end is easily written. */
-function sameOrigin(allowed: string, origin: string): boolean {
-  return allowed === "*" || allowed.replace(/\/$/, "").toLowerCase() === origin.toLowerCase();
 }
