@@ -30,6 +30,8 @@ const refused = (args: string[], environment: NodeJS.ProcessEnv = {}): string =>
 test("without anything: the embedded database on the loopback address", () => {
   expect(flags()).toEqual({
     listen: { host: "127.0.0.1", port: 6432 },
+    http: { host: "127.0.0.1", port: 8080, asked: false },
+    httpSettings: {},
     databases: new Map([["postgres", "pglite:"]]),
     users: new Map(),
     auth: undefined,
@@ -64,10 +66,18 @@ test("takes every flag", () => {
     ...["--user", "me:SCRAM-SHA-256$4096:c2FsdA==$a:b", "--user", "you:secret:with:colons"],
     ...["--auth", "scram-sha-256", "--tls-cert", "c", "--tls-key", "k", "--tls-ca", "a"],
     ...["--max-connections", "10", "--statement-timeout", "1", "--idle-timeout", "2"],
-    ...["--idle-in-transaction-timeout", "3", "--trace"],
+    ...["--idle-in-transaction-timeout", "3", "--trace", "--http", "0.0.0.0:80"],
+    ...["--origins", "https://a.example http://localhost:3000,*"],
+    ...["--max-request-bytes", "4", "--max-response-bytes", "5"],
   );
   expect(config).toEqual({
     listen: { host: "127.0.0.1", port: 7000 },
+    http: { host: "0.0.0.0", port: 80, asked: true },
+    httpSettings: {
+      origins: ["https://a.example", "http://localhost:3000", "*"],
+      maxRequestBytes: 4,
+      maxResponseBytes: 5,
+    },
     databases: new Map([
       ["a", "pglite:./a"],
       ["b", "postgres://u:p@h/b?x=y=z"],
@@ -81,6 +91,27 @@ test("takes every flag", () => {
     maxConnections: 10,
     limits: { statementTimeout: 1, idleTimeout: 2, idleInTransactionTimeout: 3 },
     trace: true,
+  });
+});
+
+describe("HTTP", () => {
+  test.each<[string, string[], unknown, NodeJS.ProcessEnv]>([
+    ["a port", ["--http", "81"], undefined, {}],
+    ["the file", [], "127.0.0.1:81", {}],
+    ["the environment", [], undefined, { EDGEWIRE_HTTP: "127.0.0.1:81" }],
+    ["a flag above a file that turns it off", ["--http", "81"], false, {}],
+  ])("from %s", (_, args, http, environment) => {
+    const all = http === undefined ? args : [...args, "--config", file({ http })];
+    expect(readConfig(all, environment).http).toEqual({ host: "127.0.0.1", port: 81, asked: true });
+  });
+
+  test.each<[string, string[], unknown, NodeJS.ProcessEnv]>([
+    ["a flag", ["--no-http"], "127.0.0.1:81", { EDGEWIRE_HTTP: "82" }],
+    ["the file", [], false, { EDGEWIRE_HTTP: "82" }],
+    ["the environment", [], undefined, { EDGEWIRE_HTTP: "off" }],
+  ])("is turned off by %s", (_, args, http, environment) => {
+    const all = http === undefined ? args : [...args, "--config", file({ http })];
+    expect(readConfig(all, environment).http).toBeUndefined();
   });
 });
 
@@ -149,6 +180,9 @@ describe("refuses", () => {
   test.each<[string, string[], RegExp]>([
     ["an unknown flag", ["--port", "1"], /^Unknown option '--port'; see edgewire serve --help$/],
     ["a flag without its value", ["--listen"], /--listen.*see edgewire serve --help/],
+    ["an address of HTTP that is none", ["--http", "/tmp"], /^http is host:port, a port, or off/],
+    ["HTTP and none", ["--http", "80", "--no-http"], /^give --http or --no-http/],
+    ["an origin that is none", ["--origins", "app.example.com"], /written like https:/],
     ["an argument", ["postgres"], /Unexpected argument 'postgres'/],
     ["a database without a URL", ["--database", "a"], /a database is written name=url/],
     ["a database without a scheme", ["--database", "a=folder"], /has no scheme/],

@@ -33,7 +33,15 @@ function start(args: readonly string[], environment?: NodeJS.ProcessEnv): CliPro
   return child;
 }
 
-const serve = (...args: string[]): CliProcess => start(["serve", "--listen", "127.0.0.1:0", ...args]);
+/** On free ports; HTTP only where a test asks for it, as the default port may be another one's. */
+const serve = (...args: string[]): CliProcess =>
+  start(["serve", "--listen", "127.0.0.1:0", ...(args.includes("--http") ? [] : ["--no-http"]), ...args]);
+
+/** Waits for the banner, and gives the address of HTTP in it. */
+async function httpAddress(child: CliProcess): Promise<string> {
+  const [, address = ""] = await child.output(/^HTTP and WebSockets: (https?:\/\/\S+)\n/m);
+  return address;
+}
 
 const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
 
@@ -67,6 +75,45 @@ test("says so at once when the port is taken", async () => {
   expect(code).toBe(1);
 });
 
+test("says so when the port of HTTP is taken: an error for one that was asked for, a line for the default", async () => {
+  const { address, close } = await taken(8080);
+  const asked = await start(["serve", "--listen", "127.0.0.1:0", "--http", address]).finished();
+  expect(asked.stderr).toBe(
+    `edgewire: ${address} is already in use. Stop what listens there, or choose another with --http host:port.\n`,
+  );
+  expect(asked.code).toBe(1);
+  const child = start(["serve", "--listen", "127.0.0.1:0", "--database", lazy]);
+  await child.port();
+  await child.output(/^no HTTP and WebSockets: 127\.0\.0\.1:8080 is already in use; see --http$/m);
+  close();
+});
+
+/** A port of loopback that nobody else can have now, whether another one had it before or not. */
+async function taken(port: number): Promise<{ address: string; close(): void }> {
+  const other = createServer();
+  await new Promise<void>((resolve) => {
+    other.once("error", () => resolve());
+    other.listen(port, "127.0.0.1", resolve);
+  });
+  return { address: `127.0.0.1:${port}`, close: () => other.close() };
+}
+
+test("serves HTTP, and ends it with the rest", async () => {
+  const child = serve("--http", "127.0.0.1:0", "--database", lazy);
+  const address = await httpAddress(child);
+  expect(await (await fetch(`${address}/health`)).json()).toEqual({ status: "ok" });
+  const answer = await fetch(`${address}/sql`, {
+    method: "POST",
+    headers: { "neon-connection-string": "postgres://me@h/postgres" },
+    body: JSON.stringify({ query: "select 1" }),
+  });
+  expect(answer.status).toBe(500);
+  expect(await answer.json()).toMatchObject({ code: "08001" });
+  child.signal("SIGTERM");
+  expect(await child.finished()).toMatchObject({ code: 0, stderr: "" });
+  await expect(fetch(`${address}/health`)).rejects.toThrow();
+});
+
 test("says how to connect, without passwords", async () => {
   const child = serve("--database", lazy, "--database", "*=postgres://h/d", "--user", "app:secret");
   const port = await child.port();
@@ -87,14 +134,14 @@ test("says how to connect, without passwords", async () => {
 test("warns where everyone is trusted, and reads settings from a file", async () => {
   const config = join(folder, "config.json");
   writeFileSync(config, JSON.stringify({ listen: "127.0.0.1:0", databases: { app: "postgres://h/d" } }));
-  const child = start(["serve", "--config", config]);
+  const child = start(["serve", "--config", config, "--no-http"]);
   const port = await child.port();
   expect(child.stdout).toContain(`psql postgresql://postgres@127.0.0.1:${port}/app`);
   await child.output(/everyone who can reach this address is trusted/);
 });
 
 test("listens on a Unix socket where psql looks for it, for its own user", async () => {
-  const child = start(["serve", "--listen", `${folder}:6999`, "--database", lazy]);
+  const child = start(["serve", "--listen", `${folder}:6999`, "--database", lazy, "--no-http"]);
   await child.output(new RegExp(`psql -h ${folder} -p 6999 -U postgres postgres`));
   const path = join(folder, ".s.PGSQL.6999");
   expect(statSync(path).mode & 0o777).toBe(0o700);
@@ -106,8 +153,12 @@ test("listens on a Unix socket where psql looks for it, for its own user", async
 
 test("reads certificates again on SIGHUP", async () => {
   const paths = certificates.write("cli", makeCertificate({ names: ["before"] }));
-  const child = serve("--database", lazy, "--tls-cert", paths.cert, "--tls-key", paths.key);
+  const tls = ["--tls-cert", paths.cert, "--tls-key", paths.key];
+  const child = serve("--database", lazy, ...tls, "--http", "127.0.0.1:0");
   const port = await child.port();
+  const https = new URL(await httpAddress(child));
+  expect(https.protocol).toBe("https:");
+  expect(await servedName(Number(https.port))).toBe("before");
   expect(child.stdout).toContain("/postgres?sslmode=require");
   expect(await servedName(port)).toBe("before");
   writeFileSync(paths.cert, "no certificate");
@@ -118,10 +169,12 @@ test("reads certificates again on SIGHUP", async () => {
   child.signal("SIGHUP");
   await child.output(/the certificate was read again/);
   expect(await servedName(port)).toBe("after");
+  expect(await servedName(Number(https.port))).toBe("after");
 });
 
 function servedName(port: number): Promise<unknown> {
-  const options = { port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["postgresql"] };
+  const ALPNProtocols = ["postgresql", "http/1.1"];
+  const options = { port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols };
   const socket = connectTls(options);
   return new Promise((resolve, reject) => {
     socket.once("secureConnect", () => {
@@ -179,15 +232,15 @@ test("serves PGlite: SCRAM, --trace, and SIGTERM that lets statements finish", {
   expect(code).toBe(0);
   expect(stderr).toBe("");
   expect(stdout).toContain("edgewire: SIGTERM, ending 2 sessions");
-  expect(stdout).toMatch(/^B\t\d+\tReadyForQuery\t I$/m);
-  expect(stdout).toMatch(/^F\t\d+\tSASLInitialResponse\t/m);
+  expect(stdout).toMatch(/^3\tB\t\d+\tReadyForQuery\t I$/m);
+  expect(stdout).toMatch(/^1\tF\t\d+\tSASLInitialResponse\t/m);
   expect(stdout).not.toContain("hush");
 });
 
 test("npm start keeps a folder of data from one run to the next", { timeout: 120_000 }, async () => {
   const run = async (sql: string): Promise<unknown> => {
     const data = join(folder, "data");
-    const args = ["start", "--", "--listen", "127.0.0.1:0", "--database", `app=pglite:${data}`];
+    const args = ["start", "--", "--listen", "127.0.0.1:0", "--no-http", "--database", `app=pglite:${data}`];
     const child = new CliProcess("npm", args);
     running.push(child);
     const port = await child.port();
