@@ -1,7 +1,7 @@
 /** The client's end of a session in memory, as little as tests need: send, wait for messages, read them as lines. */
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { trustAuthSource } from "../../src/auth/mod.ts";
-import { Session, type SessionOptions, type Upstream } from "../../src/session/mod.ts";
+import { Session, type SessionOptions, type SessionSnapshot, type Upstream } from "../../src/session/mod.ts";
 import {
   type BackendMessage,
   backendLimits,
@@ -30,11 +30,12 @@ export interface TestClientOptions extends Partial<Omit<SessionOptions, "upstrea
 
 export class TestClient {
   readonly transport: MemoryTransport;
-  readonly session: Session;
+  session: Session;
   /** Everything received, except what `take` took. */
   messages: BackendMessage[] = [];
   closed = false;
   readonly #byteByByte: boolean;
+  readonly #options: SessionOptions;
   readonly #framer = new Framer({ limits: backendLimits() });
   #read = 0;
   #skip = 0;
@@ -44,15 +45,45 @@ export class TestClient {
     this.transport = transport ?? new MemoryTransport();
     this.#byteByByte = byteByByte ?? false;
     this.transport.onChange = () => this.#changed();
-    this.session = new Session(this.transport, {
+    this.#options = {
       auth: trustAuthSource(),
       ...options,
       upstream: typeof upstream === "function" ? upstream : () => upstream,
-    });
-    this.session.closed.then(() => {
+    };
+    this.session = new Session(this.transport, this.#options);
+    this.#follow(this.session);
+  }
+
+  #follow(session: Session): void {
+    session.closed.then(() => {
+      if (this.session !== session) return;
       this.closed = true;
       this.#changed();
     });
+  }
+
+  /** Suspends the session, which has ended then; gives what JSON keeps of it, or undefined. */
+  async suspend(): Promise<SessionSnapshot | undefined> {
+    await settled();
+    const snapshot = await this.session.suspend();
+    if (!snapshot) return undefined;
+    await this.untilClosed();
+    return JSON.parse(JSON.stringify(snapshot)) as SessionSnapshot;
+  }
+
+  /** Goes on with a new session, over the same transport. */
+  resume(snapshot: SessionSnapshot, options: Partial<SessionOptions> = {}): void {
+    this.closed = false;
+    this.session = Session.resume(this.transport, { ...this.#options, ...options }, snapshot);
+    this.#follow(this.session);
+  }
+
+  /** Both, for a session that can be suspended. */
+  async pause(): Promise<SessionSnapshot> {
+    const snapshot = await this.suspend();
+    if (!snapshot) throw new Error("the session was not suspended");
+    this.resume(snapshot);
+    return snapshot;
   }
 
   /** Hands all to the session in one chunk, or byte by byte. */

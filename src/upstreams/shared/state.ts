@@ -181,7 +181,7 @@ export interface Restoration {
 }
 
 /** The PREPARE of that name: PostgreSQL keeps the whole query that it came in, which must not be run again. */
-function preparing(name: string, query: string): string | undefined {
+export function preparing(name: string, query: string): string | undefined {
   try {
     const own = splitStatements(query).filter(({ text }) => {
       const statement = classify(text);

@@ -14,6 +14,8 @@ import { Writer } from "../../wire/writer.ts";
 import { FrameRun } from "../frame-run.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { Pool } from "./pool.ts";
+import type { SessionNotes } from "./session-notes.ts";
+import { capture, type WireState } from "./suspend.ts";
 
 /** How to reach the server for a cancel request. */
 export interface CancelRoute extends TlsOptions {
@@ -23,8 +25,16 @@ export interface CancelRoute extends TlsOptions {
 /** A message of a type that does not exist: the server answers what came before it, and then ends the connection. */
 const noMessage: Uint8Array = Uint8Array.of(0x7a, 0, 0, 0, 4);
 
+/** What a client has besides its connection, where it may be suspended. */
+export interface Suspension {
+  readonly notes: SessionNotes;
+  /** For a resumed session: what the client has to be told anew. */
+  readonly parameters?: Iterable<readonly [string, string]> | undefined;
+}
+
 export class WireSession implements RelaySession, Relay, FrameReceiver {
   readonly parameters: Iterable<readonly [string, string]>;
+  readonly suspend?: () => Promise<WireState | undefined>;
   readonly #connection: Connection;
   readonly #pool: Pool;
   readonly #processIds: Map<number, number>;
@@ -34,6 +44,7 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
   readonly #outstanding: Outstanding = new Outstanding();
   /** Cancel requests on their way: they may hit whatever runs on the connection when they arrive. */
   readonly #cancels: Set<Promise<void>> = new Set();
+  readonly #notes: SessionNotes | undefined;
   #peer!: RelayPeer;
   #status: TransactionStatus = "I";
   /** ReadyForQuery has passed since the client was last told that it is idle. */
@@ -52,13 +63,17 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     route: CancelRoute,
     processId: number,
     processIds: Map<number, number>,
+    suspension?: Suspension,
   ) {
     this.#processIds = processIds;
     processIds.set(connection.processId, processId);
     this.#connection = connection;
     this.#pool = pool;
     this.#route = route;
-    this.parameters = connection.parameters;
+    this.parameters = suspension?.parameters ?? connection.parameters;
+    const notes = suspension?.notes;
+    this.#notes = notes;
+    if (notes) this.suspend = () => this.#suspend(notes);
   }
 
   relay(peer: RelayPeer): Relay {
@@ -71,6 +86,7 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
 
   send(frame: Frame): void {
     this.#outstanding.sent(frame.code);
+    this.#notes?.sent(frame);
     this.#writer.raw(frame.bytes);
   }
 
@@ -100,9 +116,8 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     this.#closed = true;
     this.#processIds.delete(this.#connection.processId);
     this.#settled?.();
-    const { none, certain } = this.#outstanding;
-    const clean =
-      none && certain && !this.#ending && this.#status === "I" && this.#connection.betweenMessages;
+    const { none } = this.#outstanding;
+    const clean = this.#clean;
     // A running statement must not go on for a client that is gone; the server notices only when it writes.
     if (!none && !this.#ending) this.cancel();
     // A cancel request that is still on its way must not hit the next client's statement.
@@ -111,12 +126,32 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     await this.#pool.release(this.#connection, clean);
   }
 
+  /** The server waits for the client, outside of a transaction. */
+  get #clean(): boolean {
+    const { none, certain } = this.#outstanding;
+    return none && certain && !this.#ending && this.#status === "I" && this.#connection.betweenMessages;
+  }
+
+  /** Takes the connection for its own questions; nothing comes from the client in the meantime. */
+  async #suspend(notes: SessionNotes): Promise<WireState | undefined> {
+    // A cancel request that is still on its way would hit one of them.
+    await Promise.all(this.#cancels);
+    if (this.#closed || !this.#clean) return undefined;
+    this.#connection.giveBack();
+    try {
+      return await capture(this.#connection, notes);
+    } finally {
+      if (!this.#closed) this.#connection.takeOver(this);
+    }
+  }
+
   // --- from the server ---
 
   frame(frame: Frame): void {
     if (this.#closed) return;
     this.#outstanding.received(frame.code);
     if (frame.code === backendCodes.ErrorResponse) {
+      this.#notes?.failed();
       const fields = fatalError(frame);
       if (fields) return this.#fatal(PgError.fromFields(fields));
     } else if (frame.code === backendCodes.ReadyForQuery) {
@@ -137,7 +172,10 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
 
   received(): void | Promise<void> {
     this.#sendRun();
-    if (this.#ready && this.#outstanding.none) this.#peer.ready(this.#status);
+    if (this.#ready && this.#outstanding.none) {
+      this.#notes?.idle();
+      this.#peer.ready(this.#status);
+    }
     this.#ready = false;
     const pressure = this.#pressure;
     this.#pressure = undefined;

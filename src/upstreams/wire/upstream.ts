@@ -1,10 +1,12 @@
 /** The `wire` upstream: a PostgreSQL server, over any byte stream, with everything that it can do. */
-import type { ClientOptions, OpenStream } from "../../client/mod.ts";
+import type { ClientOptions, Connection, OpenStream } from "../../client/mod.ts";
 import type { Upstream } from "../../session/upstream.ts";
 import { fatal, PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
-import { WireSession } from "./session.ts";
+import { type Suspension, WireSession } from "./session.ts";
+import { SessionNotes } from "./session-notes.ts";
+import { restore, type WireState } from "./suspend.ts";
 
 export type { PoolOptions } from "./pool.ts";
 
@@ -13,6 +15,11 @@ export interface WireOptions extends PoolOptions {
   readonly open: OpenStream;
   /** Whom to connect as. The settings of a client's own startup packet go on top. */
   readonly client: ClientOptions;
+  /**
+   * Sessions can be suspended, for platforms that put idle ones to sleep: their messages are read for what they leave in
+   * the server's session. Default: false.
+   */
+  readonly suspendable?: boolean | undefined;
 }
 
 /** Serves each client by a connection of its own to a PostgreSQL server. */
@@ -22,17 +29,33 @@ export function wireUpstream(options: WireOptions): Upstream {
   const route = { open, sslMode: login.sslMode, sslNegotiation: login.sslNegotiation };
   const processIds = new Map<number, number>();
   return {
-    async connect(client) {
+    async connect(client, resumed) {
       try {
         const settings = startupSettings(client.login.parameters, login.parameters?.options);
         const connection = await pool.acquire(settings, client.signal);
-        return new WireSession(connection, pool, route, client.processId, processIds);
+        const suspension = options.suspendable ? await prepared(connection, pool, resumed) : undefined;
+        return new WireSession(connection, pool, route, client.processId, processIds, suspension);
       } catch (error) {
         throw forClient(PgError.from(error));
       }
     },
     close: () => pool.close(),
   };
+}
+
+/** A connection for a session that may be suspended, and, if it was, with everything that it had. */
+async function prepared(connection: Connection, pool: Pool, resumed: unknown): Promise<Suspension> {
+  const notes = new SessionNotes();
+  if (resumed === undefined) return { notes };
+  const state = resumed as WireState;
+  try {
+    const parameters = await restore(connection, state);
+    notes.resume(state.names, state.unnamed);
+    return { notes, parameters };
+  } catch (error) {
+    await pool.release(connection, false);
+    throw error;
+  }
 }
 
 /** What a client's StartupMessage says about settings, for the server's. */
