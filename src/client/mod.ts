@@ -23,3 +23,4 @@ export {
   type WebSocketStreamOptions,
   webSocketStream,
 } from "./websocket-stream.ts";
+export { type ParsedWebSocketUrl, parseWebSocketUrl } from "./websocket-url.ts";
