@@ -18,17 +18,7 @@ import {
   type Variables,
 } from "../../src/gateway/mod.ts";
 import type { SessionLimits } from "../../src/session/mod.ts";
-
-/** A path, or a folder and the port that names the socket in it. */
-export interface UnixAddress {
-  readonly path: string;
-  readonly port: number;
-}
-
-export interface TcpAddress {
-  readonly host: string;
-  readonly port: number;
-}
+import { defaultPort, parseAddress, parseListen, type TcpAddress, type UnixAddress } from "./cli-address.ts";
 
 export interface ServeConfig {
   readonly listen: TcpAddress | UnixAddress;
@@ -44,7 +34,6 @@ export interface ServeConfig {
   readonly trace: boolean;
 }
 
-const defaultPort = 6432;
 const defaultHttp = { host: "127.0.0.1", port: 8080 };
 
 /** Settings of those who have sockets, beside those of every gateway. */
@@ -192,15 +181,6 @@ function strings(value: unknown, what: string): [string, string][] {
   });
 }
 
-/** `host:port`, a port, or the path of a Unix socket, where a folder may have a port behind it, too. */
-function parseListen(text: string): ServeConfig["listen"] {
-  const [, path, socketPort] = /^(\.{0,2}\/.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  if (path !== undefined) return { path, port: Number(socketPort ?? defaultPort) };
-  const address = parseAddress(text);
-  if (address) return address;
-  throw new ConfigError(`listen is host:port, a port, or the path of a Unix socket, not "${text}"`);
-}
-
 /** The word for no HTTP, in the file and in EDGEWIRE_HTTP. */
 const off = "off";
 
@@ -210,14 +190,6 @@ function parseHttp(text: string | undefined): ServeConfig["http"] {
   const address = parseAddress(text);
   if (address) return { ...address, asked: true };
   throw new ConfigError(`http is host:port, a port, or ${off}, not "${text}"`);
-}
-
-/** `host:port` or a port. */
-function parseAddress(text: string): TcpAddress | undefined {
-  const match = /^(?:(\[[^\]]+\]|[^:]*):)?(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (!match || port > 65_535) return undefined;
-  return { host: match[1]?.replaceAll(/[[\]]/g, "") || "127.0.0.1", port };
 }
 
 function tlsFiles(cert?: string, key?: string, ca?: string): ServeConfig["tls"] {

@@ -5,7 +5,9 @@ import { createGateway, type Gateway, type Openers, type SessionHooks } from "..
 import { createApp, type Upgrade, webSocketOptions } from "../../src/http/mod.ts";
 import type { SessionOptions } from "../../src/session/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
-import { readConfig, type ServeConfig, type TcpAddress } from "./cli-config.ts";
+import { bracketed, explainAddress } from "./cli-address.ts";
+import { readConfig, type ServeConfig } from "./cli-config.ts";
+import { type Reloadable, untilSignal } from "./cli-signals.ts";
 import type { HttpListener, HttpListenOptions } from "./http.ts";
 import type { Listener, ListenOptions } from "./listen.ts";
 import type { TlsFiles } from "./tls.ts";
@@ -13,19 +15,6 @@ import { psqlAddress } from "./unix-socket.ts";
 
 /** Milliseconds that running statements get after SIGTERM. */
 const grace = 10_000;
-
-/**
- * Milliseconds in which a second signal is the first one again: Ctrl-C under npm arrives from the terminal and from npm.
- */
-const sameSignal = 1_000;
-
-/** Milliseconds between two looks at whether the parent is still there. */
-const orphanInterval = 250;
-
-/** A certificate that can be read again. */
-export interface Reloadable {
-  reload(): void;
-}
 
 /** What the command needs of a runtime: Node's own functions, or another's of the same names. */
 export interface ServeRuntime<Tls extends Reloadable> {
@@ -89,7 +78,7 @@ async function start<Tls extends Reloadable>(
       mode,
     });
   } catch (error) {
-    throw explain(error, config);
+    throw explainAddress(error, config.listen, "--listen");
   }
 }
 
@@ -165,74 +154,8 @@ function psql({ tls }: ServeConfig, { host, port, path }: Listener, user: string
   return `psql postgresql://${name}@${bracketed(reached)}:${port}/${target}${mode}`;
 }
 
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
-}
-
 function withoutPassword(url: string): string {
   return url.replace(/^([a-z]+:\/\/[^:@/]*):[^@]*@/i, "$1:…@");
-}
-
-function explain(error: unknown, { listen }: ServeConfig): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if ("path" in listen) {
-    const { path } = listen;
-    if (code === "EADDRINUSE") {
-      return new Error(
-        `${path} is in use by another server, or is a file that is no socket. Choose another path.`,
-      );
-    }
-    if (code === "EACCES")
-      return new Error(`no permission to make a socket at ${path}. Choose another path.`);
-    if (code === "ENOENT")
-      return new Error(`there is no folder for ${path}. Make it, or choose another path.`);
-    return error;
-  }
-  return explainAddress(error, listen, "--listen");
-}
-
-function explainAddress(error: unknown, { host, port }: TcpAddress, flag: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const where = `${bracketed(host)}:${port}`;
-  if (code === "EADDRINUSE") {
-    return new Error(
-      `${where} is already in use. Stop what listens there, or choose another with ${flag} host:port.`,
-    );
-  }
-  if (code === "EACCES") return new Error(`no permission to listen on ${where}. Choose a port from 1024 on.`);
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
-    return new Error(
-      `${where} is not an address of this machine. Use 127.0.0.1, 0.0.0.0 or one that it has.`,
-    );
-  }
-  return error;
-}
-
-function untilSignal(tls: readonly Reloadable[] | undefined): Promise<string> {
-  // Without anything to read again, SIGHUP means what it means to others: the terminal is gone.
-  if (tls) process.on("SIGHUP", () => reload(tls));
-  return new Promise((resolve) => {
-    let first: number | undefined;
-    const stop = (signal: string, number: number): void => {
-      const now = performance.now();
-      first ??= now;
-      if (now - first > sameSignal) process.exit(128 + number);
-      resolve(signal);
-    };
-    for (const signal of ["SIGINT", "SIGTERM", ...(tls ? [] : ["SIGHUP"])]) process.on(signal, stop);
-    if (process.env.npm_lifecycle_event !== undefined) untilOrphaned(() => resolve("npm has ended"));
-  });
-}
-
-/** npm passes SIGTERM to the shell that it runs scripts in, and most shells end without passing it on. */
-function untilOrphaned(orphaned: () => void): void {
-  const parent = process.ppid;
-  const timer = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(timer);
-    orphaned();
-  }, orphanInterval);
-  timer.unref();
 }
 
 function loadTls<Tls extends Reloadable>(files: TlsFiles, { tlsServer }: ServeRuntime<Tls>): Tls {
@@ -240,14 +163,5 @@ function loadTls<Tls extends Reloadable>(files: TlsFiles, { tlsServer }: ServeRu
     return tlsServer(files);
   } catch (error) {
     throw new Error(`TLS cannot be offered with ${files.cert} and ${files.key}: ${(error as Error).message}`);
-  }
-}
-
-function reload(all: readonly Reloadable[]): void {
-  try {
-    for (const tls of all) tls.reload();
-    console.log("edgewire: SIGHUP, the certificate was read again");
-  } catch (error) {
-    console.error(`edgewire: the certificate was not read again: ${(error as Error).message}`);
   }
 }
