@@ -30,8 +30,6 @@ export interface TurnReceiver {
   receive(frame: Frame): void;
   /** All messages of a chunk were given. A promise is back-pressure. */
   received(): void | Promise<void>;
-  /** The backend is gone. */
-  lost(error: PgError): void;
 }
 
 /** The gateway's own query: its rows as text, nothing of it reaches a client. */
@@ -170,7 +168,6 @@ export class SharedBackend {
     const own = this.#own;
     this.#own = undefined;
     own?.done.reject(error);
-    this.receiver?.lost(error);
     this.onLost(error);
   }
 }

@@ -137,12 +137,6 @@ export class ListenerChannels {
   }
 }
 
-export interface Listener {
-  readonly channels: ListenerChannels;
-  listens(channel: string): boolean;
-  notified(channel: string, payload: string, processId: number): void;
-}
-
 /** Brings the backend's channels to those that clients want: a client's UNLISTEN * ended the others' too. */
 export async function relisten(
   backend: SharedBackend,

@@ -62,6 +62,11 @@ export class ExpectedAnswers {
     return this.#skipping || this.#touched;
   }
 
+  /** Nothing is running, or half sent: only the transaction's state says whether the turn is over. */
+  get quiet(): boolean {
+    return this.outstanding === 0 && !this.open;
+  }
+
   /** Everything that was sent is answered, up to an open pipeline's end. */
   get settled(): boolean {
     return this.outstanding === 0 && this.#last.answers.length === 0;

@@ -21,7 +21,7 @@ import {
   restoreText,
   sameSettings,
 } from "./state.ts";
-import type { ClientStatements } from "./statements.ts";
+import type { ClientStatements, StatementLimits } from "./statements.ts";
 import { Turns } from "./turns.ts";
 
 export interface SharedOptions {
@@ -29,6 +29,8 @@ export interface SharedOptions {
   readonly turnTimeout?: number | undefined;
   /** Prepared statements of one client. Default 10,000. */
   readonly statements?: number | undefined;
+  /** Characters of their texts. Default 64 Mi. */
+  readonly statementText?: number | undefined;
 }
 
 export class SharedHub {
@@ -50,14 +52,17 @@ export class SharedHub {
   /** The user that the backend was started as. */
   #ownUser = "";
   #opened: Promise<void> | undefined;
-  readonly #maxStatements: number;
+  readonly limits: StatementLimits;
   /** Channels that the backend listens to. */
   #channels: ReadonlySet<string> = new Set();
 
   constructor(backend: ProtocolBackend, options: SharedOptions) {
     this.backend = new SharedBackend(backend);
     this.turns = new Turns(options.turnTimeout ?? 60_000);
-    this.#maxStatements = options.statements ?? 10_000;
+    this.limits = {
+      statements: options.statements ?? 10_000,
+      statementText: options.statementText ?? 64 * 1024 * 1024,
+    };
     this.backend.onNotification = (channel, payload) => this.#notify(channel, payload);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
@@ -92,7 +97,7 @@ export class SharedHub {
     if (session.state.settings.size === 0 || this.turns.holder) return;
     await this.turns.acquire(session);
     try {
-      if (await this.enter(session)) session.introduced();
+      if (await this.enter(session)) session.incoming.introduced();
     } finally {
       this.turns.release(session);
     }
@@ -154,7 +159,7 @@ export class SharedHub {
     }
     if (deallocate) this.backend.resident.clear();
     this.owner = next;
-    for (const [name, value] of this.backend.parameters) next.corrected(name, value);
+    for (const [name, value] of this.backend.parameters) next.incoming.corrected(name, value);
     return true;
   }
 
@@ -177,7 +182,7 @@ export class SharedHub {
   /** A turn with RESET is over, and its client's startup settings could not be set again at once. */
   async reset(session: SharedSession): Promise<void> {
     await this.backend.query(startupAgain(session.state.startup) ?? "SELECT 1");
-    for (const [name, value] of this.backend.parameters) session.corrected(name, value);
+    for (const [name, value] of this.backend.parameters) session.incoming.corrected(name, value);
   }
 
   /** A round trip: everything that was sent before is answered after it. */
@@ -223,15 +228,6 @@ export class SharedHub {
     if (listening) await this.#relisten(this.#channels);
   }
 
-  /** Refuses more prepared statements than a client may have. */
-  checkStatements(statements: ClientStatements): void {
-    if (statements.size < this.#maxStatements) return;
-    throw new PgError(sqlstate.configurationLimitExceeded, "too many prepared statements in this session", {
-      severity: "FATAL",
-      hint: "Close prepared statements that are no longer used, or run DEALLOCATE ALL.",
-    });
-  }
-
   async #relisten(actual: ReadonlySet<string>): Promise<void> {
     const wanted = new Set<string>();
     for (const { channels } of this.sessions) for (const name of channels.names) wanted.add(name);
@@ -242,7 +238,7 @@ export class SharedHub {
   #notify(channel: string, payload: string): void {
     const processId = this.owner?.client.processId ?? 0;
     for (const session of this.sessions) {
-      if (session.listens(channel)) session.notified(channel, payload, processId);
+      if (session.listens(channel)) session.incoming.notified(channel, payload, processId);
     }
   }
 }

@@ -27,6 +27,8 @@ const maxGathered = 256 * 1024;
 export class Inbox {
   /** It can go to the backend: it holds a message that is answered at once. */
   complete = false;
+  /** What was answered with an error goes on to Sync, which was not there yet: everything up to it is passed over. */
+  refused = false;
   #frames: Frame[] = [];
   #bytes = 0;
 
@@ -64,21 +66,15 @@ export class Inbox {
     if (this.#frames.length === 0) this.complete = false;
   }
 
-  /** Takes out a Query or FunctionCall that is answered with an error; false: something else comes first. */
-  skipQuery(): boolean {
+  /** Takes out what is answered with an error: a Query, or everything up to Sync. Whether ReadyForQuery is due now. */
+  refuse(): boolean {
     const code = this.#frames[0]?.code;
-    if (code !== Query && code !== FunctionCall) return false;
-    this.#frames.shift();
-    this.#recount();
-    return true;
-  }
-
-  /** Takes out everything up to Sync; whether it was there. */
-  skipToSync(): boolean {
-    const at = this.#frames.findIndex(({ code }) => code === Sync);
-    this.#frames = at < 0 ? [] : this.#frames.slice(at + 1);
-    this.#recount();
-    return at >= 0;
+    const alone = !this.refused && (code === Query || code === FunctionCall);
+    const end = alone ? 0 : this.#frames.findIndex((frame) => frame.code === Sync);
+    this.#frames = end < 0 ? [] : this.#frames.slice(end + 1);
+    this.complete = this.#frames.some((frame) => !gathered.has(frame.code));
+    this.refused = end < 0;
+    return end >= 0;
   }
 
   /** Parse and Sync, and nothing else. */
@@ -88,9 +84,5 @@ export class Inbox {
       this.#frames.at(-1)?.code === Sync &&
       this.#frames.every(({ code }) => code === Parse || code === Sync)
     );
-  }
-
-  #recount(): void {
-    this.complete = this.#frames.some(({ code }) => !gathered.has(code));
   }
 }

@@ -2,22 +2,14 @@
  * A client's messages on their way to the shared backend: what has to be put before or in place of them, which answers
  * are to come, and whether a COPY may begin.
  */
-import { splitStatements } from "../../sql/split.ts";
-import { PgError } from "../../wire/error.ts";
+import type { TransactionStatus } from "../../session/upstream.ts";
 import type { Frame } from "../../wire/framer.ts";
-import {
-  constantFrames,
-  decodeFrontend,
-  encodeFrontend,
-  frontendCodes,
-  writeErrorResponse,
-} from "../../wire/mod.ts";
-import { sqlstate } from "../../wire/sqlstate.ts";
+import { constantFrames, decodeFrontend, encodeFrontend, frontendCodes } from "../../wire/mod.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { ChannelChanges } from "./channels.ts";
 import { askedEncoding, refusingText } from "./encoding.ts";
 import { ExpectedAnswers } from "./expected-answers.ts";
-import { resetsSettings } from "./startup-settings.ts";
+import { resetsSettings, writeStartupAgain } from "./startup-settings.ts";
 import { type ClientStatements, parsedStatement } from "./statements.ts";
 
 /** COPY FROM STDIN may follow: the messages behind it must wait until the backend says whether it does. */
@@ -25,16 +17,11 @@ const mayCopyIn = /\bcopy\b[\s\S]*\bstdin\b/i;
 /** SQL that can name any prepared statement of the session. */
 const namesStatements = /\b(execute|deallocate|discard|pg_prepared_statements)\b/i;
 
-/** Of a statement and a portal of the gateway's own. */
-const ownName = "edgewire: startup settings";
-
 export interface OutgoingHost {
   /** Looks at SQL that is about to run. */
   noteText(text: string): void;
   /** SQL that sets the startup packet's settings again (see `startupAgain`). */
   readonly startupAgain: string | undefined;
-  /** @throws PgError if the client has too many of them */
-  checkStatements(statements: ClientStatements): void;
 }
 
 export class Outgoing {
@@ -52,13 +39,19 @@ export class Outgoing {
   misplaced: number | undefined;
   /** Settings may have been reset, and those of the startup packet were not set again. */
   reset = false;
+  /** A description is being ended by a Sync of the gateway's own. */
+  #describing = false;
   readonly #host: OutgoingHost;
   readonly #portalTexts: Map<string, string> = new Map();
-  readonly #statementTexts: Map<string, string> = new Map();
 
   constructor(host: OutgoingHost, statements: ClientStatements) {
     this.#host = host;
     this.statements = statements;
+  }
+
+  /** Everything that was sent is answered, or waits for more: a COPY for its data. */
+  get answered(): boolean {
+    return this.expected.settled || this.copy === "receiving";
   }
 
   /** Portals end with their transaction. */
@@ -67,48 +60,39 @@ export class Outgoing {
     this.channelChanges.idle();
   }
 
-  /**
-   * Takes Parse and Sync while another client has its turn; the backend gets the statements before their first use, and
-   * only then finds their errors. pgbench prepares its clients' statements one by one in a single thread, while another
-   * of its clients is in a transaction: if it had to wait, it would wait for itself.
-   */
-  parseLater(frames: readonly Frame[], writer: Writer): void {
-    let failed = false;
-    for (const frame of frames) {
-      if (frame.code === frontendCodes.Sync) {
-        failed = false;
-        writer.raw(constantFrames.readyForQueryIdle);
-      } else if (!failed) failed = !this.#adopt(frame, writer);
-    }
+  /** A statement ran: if its text only spoke of a COPY, none is to come. */
+  executed(): void {
+    if (this.copyByExecute) this.copy = "none";
   }
 
-  #adopt(frame: Frame, writer: Writer): boolean {
-    try {
-      const message = decodeFrontend(frame.code, frame.body);
-      if (message.type !== "Parse") return true;
-      const { statement: name, query, parameterTypes } = message;
-      if (name !== "" && this.statements.has(name)) {
-        throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
-      }
-      if (splitStatements(query).length > 1) {
-        throw new PgError(sqlstate.syntaxError, "cannot insert multiple commands into a prepared statement");
-      }
-      this.#host.checkStatements(this.statements);
-      this.#statementTexts.set(name, query);
-      this.statements.adopt(parsedStatement(name, query, parameterTypes));
-      writer.raw(constantFrames.parseComplete);
-      return true;
-    } catch (error) {
-      writeErrorResponse(writer, PgError.from(error).fields);
-      return false;
+  /** An error came; see `ExpectedAnswers.failed`. */
+  failed(): boolean {
+    if (this.copy === "receiving" || this.copyByExecute) this.copy = "none";
+    this.channelChanges.failed();
+    return this.expected.failed();
+  }
+
+  /** ReadyForQuery came; whether the client may see it. */
+  ready(status: TransactionStatus): boolean {
+    const shown = this.expected.ready();
+    if (this.expected.outstanding === 0) {
+      this.#describing = false;
+      this.copy = "none";
     }
+    if (status === "I") this.endTransaction();
+    return shown;
+  }
+
+  /** A message that cannot be sent before what was sent is answered. */
+  mustWait(frame: Frame): boolean {
+    return this.copy === "possible" || this.#describing || this.#namesUnsettled(frame);
   }
 
   /**
    * The message names a statement that an earlier pipeline of the client replaces: an error in that would leave another
    * client's statement there, so that its answer must come first.
    */
-  mustWait(frame: Frame): boolean {
+  #namesUnsettled(frame: Frame): boolean {
     if (!this.statements.unsettled) return false;
     const message = this.#decode(frame);
     const unsettled = (name: string): boolean => this.statements.isUnsettled(name, this.expected.sequence);
@@ -161,14 +145,28 @@ export class Outgoing {
   /**
    * asyncpg prepares with Flush, and sends Sync with the statement's first use: a description alone must not keep the
    * turn. It is ended with a Sync of the gateway's own; what comes behind must wait for the answer.
-   * Only outside a transaction; false: the pipeline does more than describe.
+   * Only outside a transaction, and where the pipeline does no more than describe.
    */
-  endDescription(writer: Writer): boolean {
-    if (this.copy !== "none") return false;
-    if (!this.expected.open || !this.expected.onlyDescribes) return false;
+  endDescription(writer: Writer): void {
+    if (this.copy !== "none" || !this.expected.open || !this.expected.onlyDescribes) return;
     writer.raw(constantFrames.sync);
     this.expected.endSegment("sync", "sync");
-    return true;
+    this.#describing = true;
+  }
+
+  /** Ends a COPY and a pipeline that the client left open. Where a COPY may only be starting, its answer comes first. */
+  abandon(writer: Writer): void {
+    if (this.copy === "possible") return;
+    if (this.copy === "receiving") {
+      this.copy = "none";
+      encodeFrontend(writer, { type: "CopyFail", message: "the client closed the connection" });
+    }
+    if (!this.expected.open) return;
+    // Sync alone would commit what the pipeline did so far. PostgreSQL rolls it back, and so does an error before it.
+    encodeFrontend(writer, { type: "Execute", portal: "of a client that is gone", maxRows: 0 });
+    this.expected.add("execute");
+    writer.raw(constantFrames.sync);
+    this.expected.endSegment("sync");
   }
 
   /** Puts a Parse that will fail at Execute in place of one that would set another client_encoding. */
@@ -211,21 +209,7 @@ export class Outgoing {
     }
     this.reset = false;
     this.expected.endSegment(end, "ready");
-    // By names of its own: the unnamed statement and portal are the client's.
-    const [statement, portal] = [ownName, ownName];
-    encodeFrontend(writer, { type: "Parse", statement, query: startupAgain, parameterTypes: [] });
-    encodeFrontend(writer, {
-      type: "Bind",
-      portal,
-      statement,
-      parameterFormats: [],
-      parameters: [],
-      resultFormats: [],
-    });
-    encodeFrontend(writer, { type: "Execute", portal, maxRows: 0 });
-    encodeFrontend(writer, { type: "Close", kind: "S", name: statement });
-    encodeFrontend(writer, { type: "Close", kind: "P", name: portal });
-    writer.raw(constantFrames.sync);
+    writeStartupAgain(writer, startupAgain);
     this.expected.endSegment("sync", "answers");
   }
 
@@ -237,14 +221,11 @@ export class Outgoing {
     switch (message?.type) {
       case "Parse": {
         const { statement: name, query, parameterTypes } = message;
-        if (name !== "") {
-          this.#host.checkStatements(this.statements);
-          summon(name);
-        }
-        if (namesStatements.test(query)) for (const each of this.statements.names) summon(each);
-        this.#statementTexts.set(name, query);
         const parsed = parsedStatement(name, query, parameterTypes);
-        this.statements.parsing(name);
+        this.statements.checkLimits(parsed);
+        if (name !== "") summon(name);
+        if (namesStatements.test(query)) for (const each of this.statements.names) summon(each);
+        this.statements.parsing(parsed);
         this.expected.add("parse", {
           done: () => this.statements.parsed(parsed),
           dropped: () => this.statements.notParsed(name),
@@ -254,7 +235,7 @@ export class Outgoing {
       case "Bind":
         summon(message.statement);
         this.expected.add("bind");
-        this.#portalTexts.set(message.portal, this.#statementTexts.get(message.statement) ?? "");
+        this.#portalTexts.set(message.portal, this.statements.textOf(message.statement));
         return;
       case "Describe":
         if (message.kind === "S") summon(message.name);
@@ -264,7 +245,6 @@ export class Outgoing {
         if (message.kind === "P") this.expected.add("close");
         else {
           const { name } = message;
-          this.#statementTexts.delete(name);
           summon(name);
           this.expected.add("close", { done: () => this.statements.closed(name) });
         }

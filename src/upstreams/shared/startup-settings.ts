@@ -4,6 +4,8 @@
  */
 import { classify } from "../../sql/classify.ts";
 import { splitStatements } from "../../sql/split.ts";
+import { constantFrames, encodeFrontend } from "../../wire/mod.ts";
+import type { Writer } from "../../wire/writer.ts";
 import { literal } from "./state.ts";
 
 const mayReset = /\b(?:reset|discard)\b|\bset\b[^;]*\bdefault\b/i;
@@ -48,4 +50,24 @@ export function startupAgain(startup: ReadonlyMap<string, string>): string | und
       LEFT JOIN pg_catalog.pg_settings AS p ON pg_catalog.lower(p.name) = pg_catalog.lower(s.name)
       WHERE CASE WHEN p.name IS NULL THEN coalesce(pg_catalog.current_setting(s.name, true), '') = ''
         ELSE p.source <> 'session' AND (p.context = 'user' OR pg_catalog.current_setting('is_superuser') = 'on') END`;
+}
+
+/** Of a statement and a portal of the gateway's own: the unnamed ones are the client's. */
+const name = "edgewire: startup settings";
+
+/** Writes what runs that SQL, with a Sync. */
+export function writeStartupAgain(writer: Writer, query: string): void {
+  encodeFrontend(writer, { type: "Parse", statement: name, query, parameterTypes: [] });
+  encodeFrontend(writer, {
+    type: "Bind",
+    portal: name,
+    statement: name,
+    parameterFormats: [],
+    parameters: [],
+    resultFormats: [],
+  });
+  encodeFrontend(writer, { type: "Execute", portal: name, maxRows: 0 });
+  encodeFrontend(writer, { type: "Close", kind: "S", name });
+  encodeFrontend(writer, { type: "Close", kind: "P", name });
+  writer.raw(constantFrames.sync);
 }

@@ -3,7 +3,9 @@
  * client's are known here, and are closed and parsed again on the backend when they are not the ones that it holds.
  * Equal statements of equal names (drivers name them by hash or number) are held once.
  */
+import { PgError } from "../../wire/error.ts";
 import { encodeFrontend } from "../../wire/mod.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Writer } from "../../wire/writer.ts";
 
 /** A Parse message as it was sent; two with the same key are the same statement. */
@@ -27,22 +29,41 @@ export type Inserted = (
   outcome: { readonly done: () => void; readonly dropped: () => void },
 ) => void;
 
+/** What a client may have. */
+export interface StatementLimits {
+  /** Prepared statements. */
+  readonly statements: number;
+  /** Characters of their texts. */
+  readonly statementText: number;
+}
+
 /** One client's prepared statements, the unnamed one under "". */
 export class ClientStatements {
   readonly #own: Map<string, ParsedStatement> = new Map();
+  /** Characters of the texts of `#own`. */
+  #text = 0;
   readonly #resident: ResidentStatements;
-  /** Names whose Parse was sent and not answered: what the backend will hold is on its way. */
-  readonly #parsing: Map<string, number> = new Map();
+  readonly #limits: StatementLimits;
+  /** Those whose Parse was sent and not answered, by name, with how many there are: they are on their way. */
+  readonly #parsing: Map<string, { readonly query: string; readonly count: number }> = new Map();
   /** Names whose statement is being replaced on the backend, and the number of the pipeline that does it. */
   readonly #replacing: Map<string, number> = new Map();
 
-  constructor(resident: ResidentStatements) {
+  constructor(resident: ResidentStatements, limits: StatementLimits) {
     this.#resident = resident;
+    this.#limits = limits;
   }
 
-  /** Those on their way included. */
-  get size(): number {
-    return this.#own.size + this.#parsing.size;
+  /** @throws PgError if a client may not have that one, too */
+  checkLimits({ name, query }: ParsedStatement): void {
+    if (name === "") return;
+    const count = this.#own.size + this.#parsing.size;
+    const { statements, statementText } = this.#limits;
+    if (count < statements && this.#text + query.length <= statementText) return;
+    throw new PgError(sqlstate.configurationLimitExceeded, "too many prepared statements in this session", {
+      severity: "FATAL",
+      hint: "Close prepared statements that are no longer used, or run DEALLOCATE ALL.",
+    });
   }
 
   has(name: string): boolean {
@@ -100,40 +121,58 @@ export class ClientStatements {
     return (this.#replacing.get(name) ?? pipeline) !== pipeline;
   }
 
+  /** The text of a statement as it will be when what was sent is answered. */
+  textOf(name: string): string {
+    return (this.#parsing.get(name) ?? this.#own.get(name))?.query ?? "";
+  }
+
   /** Parse was sent. */
-  parsing(name: string): void {
-    this.#parsing.set(name, (this.#parsing.get(name) ?? 0) + 1);
+  parsing({ name, query }: ParsedStatement): void {
+    this.#parsing.set(name, { query, count: (this.#parsing.get(name)?.count ?? 0) + 1 });
   }
 
   /** The Parse failed, or was passed over after an error. */
   notParsed(name: string): void {
-    const left = (this.#parsing.get(name) ?? 1) - 1;
-    if (left > 0) this.#parsing.set(name, left);
+    const sent = this.#parsing.get(name);
+    if (sent && sent.count > 1) this.#parsing.set(name, { ...sent, count: sent.count - 1 });
     else this.#parsing.delete(name);
   }
 
   /** ParseComplete came. */
   parsed(statement: ParsedStatement): void {
     this.notParsed(statement.name);
-    this.#own.set(statement.name, statement);
+    this.adopt(statement);
     this.#resident.set(statement.name, statement.key);
   }
 
   /** Takes a statement that the backend has not seen yet: it is parsed there before its first use. */
   adopt(statement: ParsedStatement): void {
+    this.#forget(statement.name);
     this.#own.set(statement.name, statement);
+    this.#text += textLength(statement);
   }
 
   /** CloseComplete came, or a simple query took the unnamed statement. */
   closed(name: string): void {
-    this.#own.delete(name);
+    this.#forget(name);
     this.#resident.delete(name);
   }
 
   /** DEALLOCATE or DISCARD ALL ran: only the `left` ones are still there. */
   retain(left: ReadonlySet<string>): void {
-    for (const name of [...this.#own.keys()]) if (name !== "" && !left.has(name)) this.#own.delete(name);
+    for (const name of [...this.#own.keys()]) if (name !== "" && !left.has(name)) this.#forget(name);
     for (const name of [...this.#resident.keys()])
       if (name !== "" && !left.has(name)) this.#resident.delete(name);
   }
+
+  #forget(name: string): void {
+    const own = this.#own.get(name);
+    if (own) this.#text -= textLength(own);
+    this.#own.delete(name);
+  }
+}
+
+/** Characters that count: there is one unnamed statement at most, and a message's limit holds for that. */
+function textLength({ name, query }: ParsedStatement): number {
+  return name === "" ? 0 : query.length;
 }

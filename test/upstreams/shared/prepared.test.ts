@@ -409,6 +409,15 @@ describe("too many", () => {
     expect(await b.value("select 1")).toBe("1");
   });
 
+  test("also while another client has its turn", async () => {
+    const [a, b] = await two();
+    await b.run("begin");
+    void a.send(...Array.from({ length: 21 }, (_, at) => parse(`select ${at}`, `s${at}`)), sync);
+    await a.untilClosed();
+    expect(a.take().at(-1)).toMatch(/^ErrorResponse FATAL 53400 too many prepared statements/);
+    await b.run("rollback");
+  });
+
   test("in one chunk, behind queries: nothing behind it is run, and the database goes on", async () => {
     const [a, b] = await two();
     await b.run("create table untouched (n int)");

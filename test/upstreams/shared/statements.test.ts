@@ -9,7 +9,8 @@ import { decodeFrontend, Framer, Writer } from "../../../src/wire/mod.ts";
 /** Two clients of one backend. */
 function clients() {
   const resident: ResidentStatements = new Map();
-  return { resident, a: new ClientStatements(resident), b: new ClientStatements(resident) };
+  const limits = { statements: 3, statementText: 40 };
+  return { resident, a: new ClientStatements(resident, limits), b: new ClientStatements(resident, limits) };
 }
 
 /** What is put before a message of the client that names a statement, and the means to answer it. */
@@ -31,7 +32,7 @@ function summoned(client: ClientStatements, name: string, pipeline = 0) {
 const statement = (name: string, query: string, types: number[] = []) => parsedStatement(name, query, types);
 
 function parsed(client: ClientStatements, name: string, query: string): void {
-  client.parsing(name);
+  client.parsing(statement(name, query));
   client.parsed(statement(name, query));
 }
 
@@ -70,7 +71,7 @@ describe("bringing a statement back", () => {
     parsed(b, "s", "select $1");
     expect(summoned(a, "s").sent).toEqual([]);
     b.closed("s");
-    b.parsing("s");
+    b.parsing(statement("s", "select $1", [23]));
     b.parsed(statement("s", "select $1", [23]));
     expect(summoned(a, "s").sent).toEqual(["Close s", "Parse s select $1"]);
   });
@@ -78,7 +79,7 @@ describe("bringing a statement back", () => {
   test("is left to the Parse that is under way", () => {
     const { a, b } = clients();
     parsed(b, "s", "select 'b'");
-    a.parsing("s");
+    a.parsing(statement("s", "select 'a'"));
     expect(summoned(a, "s").sent).toEqual([]);
     a.notParsed("s");
     expect(summoned(a, "s").sent).toEqual(["Close s"]);
@@ -127,13 +128,45 @@ describe("a statement that is being replaced", () => {
   });
 });
 
-test("the number of statements counts those that are under way", () => {
+describe("a client may have no more", () => {
+  const tooMany = "too many prepared statements in this session";
+  const more = statement("more", "select 1");
+
+  test("statements than its limit, those under way included", () => {
+    const { a } = clients();
+    for (const name of ["", "s", "t"]) parsed(a, name, "");
+    expect(() => a.checkLimits(more)).toThrow(tooMany);
+    // There is only one unnamed.
+    a.checkLimits(statement("", "select 1"));
+    a.closed("t");
+    a.checkLimits(more);
+    a.parsing(statement("t", ""));
+    expect(() => a.checkLimits(more)).toThrow(tooMany);
+    a.notParsed("t");
+    a.checkLimits(more);
+  });
+
+  test("text than its limit", () => {
+    const { a } = clients();
+    parsed(a, "", "x".repeat(100));
+    parsed(a, "s", "x".repeat(30));
+    parsed(a, "s", "y".repeat(32));
+    a.checkLimits(more);
+    a.adopt(statement("s", "z".repeat(33)));
+    expect(() => a.checkLimits(more)).toThrow(tooMany);
+    a.retain(new Set());
+    a.checkLimits(statement("more", "x".repeat(40)));
+    expect(() => a.checkLimits(statement("more", "x".repeat(41)))).toThrow(tooMany);
+  });
+});
+
+test("a statement's text is that of the Parse that was sent last", () => {
   const { a } = clients();
   parsed(a, "s", "select 1");
-  a.parsing("t");
-  expect(a.size).toBe(2);
-  a.notParsed("t");
-  expect(a.size).toBe(1);
+  a.parsing(statement("s", "select 2"));
+  expect([a.textOf("s"), a.textOf("none")]).toEqual(["select 2", ""]);
+  a.notParsed("s");
+  expect(a.textOf("s")).toBe("select 1");
 });
 
 test("after DEALLOCATE only what is left is there; the unnamed one stays", () => {
