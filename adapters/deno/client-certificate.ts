@@ -3,6 +3,7 @@
 // whatever its authorities are by now, and cannot be told not to.
 import { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
+import { isVersion3 } from "./certificate-files.ts";
 
 /** Certificates between a client's and its authority's; nobody needs more. */
 const maxDepth = 10;
@@ -10,7 +11,7 @@ const maxDepth = 10;
 /** Looks at the certificate of the peer and those that it sent along. True without any: that is for others to judge. */
 export function isVouchedFor(socket: TLSSocket, authorities: readonly X509Certificate[]): boolean {
   const [own, ...sent] = chainOf(socket);
-  return own === undefined || leadsTo(own, sent, authorities, new Date());
+  return own === undefined || (isVersion3(own) && leadsTo(own, sent, authorities, new Date()));
 }
 
 function leadsTo(

@@ -3,7 +3,7 @@
 // its path.
 import { chmodSync, unlinkSync } from "node:fs";
 import { memoryCancelRegistry, Session, type SessionOptions } from "../../src/session/mod.ts";
-import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
+import { drain, tooManyClients, within } from "../node/drain.ts";
 import type { Listener, ListenOptions as NodeListenOptions } from "../node/listen.ts";
 import { ConnChannel } from "./channel.ts";
 import type { TlsServer } from "./tls.ts";
@@ -19,9 +19,6 @@ export interface ListenOptions extends Omit<NodeListenOptions, "tls"> {
 
 /** Milliseconds after the last session's end for clients to read its last words and hang up. */
 const farewell = 1_000;
-
-/** Milliseconds for upstreams to abort a statement and to roll back, once the time for it to end is over. */
-const upstreamGrace = 5_000;
 
 /** Connections above the cap, at a time, that are told so; they wait for a startup packet, too. */
 const maxRefused = 100;
@@ -78,14 +75,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
   async function close(grace: number): Promise<void> {
     server.close();
     if (path !== undefined) remove(path);
-    const all = [...sessions, ...refused];
-    const ended = Promise.all(all.map((open) => open.closed));
-    for (const open of all) open.shutdown();
-    if (!(await within(grace, ended))) {
-      for (const open of all) open.shutdown(true);
-      // An upstream that cannot let go is no reason to stay.
-      await within(upstreamGrace, ended);
-    }
+    await drain([...sessions, ...refused], grace);
     const closed = Promise.all([...transports].map((transport) => transport.closed));
     if (await within(farewell, closed)) return;
     for (const transport of transports) transport.destroy();
@@ -144,17 +134,4 @@ function prepare(connection: Deno.TcpConn): void {
   } catch {
     // The client is gone already: whoever reads hears of it.
   }
-}
-
-/** Whether a promise settles within so many milliseconds. */
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const expired = Promise.withResolvers<false>();
-  const timer = setTimeout(() => expired.resolve(false), milliseconds);
-  const settled = await Promise.race([promise.then(() => true), expired.promise]);
-  clearTimeout(timer);
-  return settled;
-}
-
-function tooManyClients(): PgError {
-  return fatal(sqlstate.tooManyConnections, "sorry, too many clients already");
 }

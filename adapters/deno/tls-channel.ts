@@ -4,6 +4,17 @@ import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Channel } from "./channel.ts";
 
+/** Before it, node:tls on Deno took certificates for good that it had not asked for or not looked at. */
+const oldestDeno = [2, 9];
+
+/** @throws Error on a Deno whose TLS cannot be relied on */
+export function checkTls(): void {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = oldestDeno;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  throw new Error(`TLS needs Deno ${oldestDeno.join(".")} or later; this is ${Deno.version.deno}`);
+}
+
 /** A stream over a channel, for TLS to run on. `first`: what was read of the channel already. */
 export function duplexOf(channel: Channel, first?: Uint8Array): Duplex {
   let unread = first;

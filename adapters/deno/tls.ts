@@ -1,13 +1,13 @@
 // TLS for the server: Node's node:tls, which Deno has too, on top of a Deno.Conn. Deno.startTls is for clients only, and
 // Deno.listenTls asks no client for a certificate and cannot wait for an SSLRequest.
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import type { X509Certificate } from "node:crypto";
 import { createSecureContext, createServer, type SecureContext, type TLSSocket } from "node:tls";
 import type { TlsInfo } from "../../src/auth/mod.ts";
-import { type CertificateFiles, contextFor, contextOptions, type TlsFiles, tlsInfo } from "../node/tls.ts";
+import { contextFor, contextOptions, type TlsFiles, tlsInfo } from "../node/tls.ts";
+import { certificatesIn, certificateWithKey } from "./certificate-files.ts";
 import type { Channel } from "./channel.ts";
 import { isVouchedFor } from "./client-certificate.ts";
-import { duplexOf, TlsChannel } from "./tls-channel.ts";
+import { checkTls, duplexOf, TlsChannel } from "./tls-channel.ts";
 
 export type { CertificateFiles, TlsFiles } from "../node/tls.ts";
 
@@ -42,6 +42,7 @@ export function tlsServer(files: TlsFiles): TlsServer {
   if (files.requireClientCertificate && files.ca === undefined) {
     throw new TypeError("requireClientCertificate needs the authorities of client certificates: ca");
   }
+  checkTls();
   let loaded = load(files);
   return {
     async accept(channel, first) {
@@ -111,37 +112,16 @@ function handshake(
   });
 }
 
+/** Deno looks at certificates and keys when a client comes, and fails then; this is when the operator is there. */
 function load(files: TlsFiles): Loaded {
   const names = Object.entries(files.names ?? {}).map(([name, named]): [string, Named] => {
-    const certificate = readCertificate(named);
+    const certificate = certificateWithKey(named);
     return [name.toLowerCase(), { certificate, context: createSecureContext(contextOptions(named, files)) }];
   });
   return {
-    certificate: readCertificate(files),
+    certificate: certificateWithKey(files),
     authorities: files.ca === undefined ? undefined : certificatesIn(files.ca),
     options: contextOptions(files, files),
     names: new Map(names),
   };
-}
-
-/** Deno looks at certificates and keys when a client comes, and fails then; this is when the operator is there. */
-function readCertificate({ cert, key }: CertificateFiles): X509Certificate {
-  const [certificate] = certificatesIn(cert);
-  if (certificate?.checkPrivateKey(createPrivateKey(readFileSync(key)))) return certificate;
-  throw new Error(`the key in ${key} does not belong to the certificate in ${cert}`);
-}
-
-/** @throws an error that names the file, if there is none in it, or one that cannot be read */
-function certificatesIn(path: string): X509Certificate[] {
-  const blocks = readFileSync(path, "latin1").match(
-    /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g,
-  );
-  if (!blocks) throw new Error(`there is no certificate in ${path}`);
-  return blocks.map((block) => {
-    try {
-      return new X509Certificate(block);
-    } catch (cause) {
-      throw new Error(`a certificate in ${path} cannot be read`, { cause });
-    }
-  });
 }

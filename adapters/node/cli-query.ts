@@ -14,17 +14,22 @@ export interface Console {
 }
 
 /**
+ * @param connect another runtime's, in place of Node's
  * @returns the exit code: 0, or 1 after an error of the server or of the connection, which is printed
  * @throws ConfigError for arguments or a URL that make no sense
  */
-export async function queryCommand(args: readonly string[], output: Console = console): Promise<number> {
+export async function queryCommand(
+  args: readonly string[],
+  output: Console = console,
+  connect: typeof connectUrl = connectUrl,
+): Promise<number> {
   const [url, sql, ...rest] = args;
   if (url === undefined || sql === undefined || rest.length > 0) {
     throw new ConfigError('usage: edgewire query <url> "<sql>"');
   }
   readUrl(url);
   try {
-    const connection = await connectUrl(
+    const connection = await connect(
       url,
       { onNotice: (fields) => output.error(printNotice(fields)) },
       { application_name: "edgewire query" },

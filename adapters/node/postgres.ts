@@ -11,6 +11,11 @@ import { openSocket } from "./socket-stream.ts";
  * @throws ConfigError that says what is wrong with the URL
  */
 export function openPostgres(url: string): Upstream {
+  return postgresOver(openSocket, url);
+}
+
+/** The same over another runtime's sockets. */
+export function postgresOver(open: typeof openSocket, url: string): Upstream {
   const { options, ...address } = readUrl(url);
   const { pool_size: poolSize = "20", ...parameters } = options.parameters ?? {};
   const size = /^\d{1,6}$/.test(poolSize) ? Number(poolSize) : 0;
@@ -18,6 +23,6 @@ export function openPostgres(url: string): Upstream {
   return wireUpstream({
     size,
     client: { ...options, parameters },
-    open: () => openSocket(address, options.connectTimeout),
+    open: () => open(address, options.connectTimeout),
   });
 }

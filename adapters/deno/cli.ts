@@ -1,0 +1,22 @@
+#!/usr/bin/env -S deno run --allow-net --allow-read --allow-write --allow-env --allow-sys
+// The command line on Deno: the commands of Node's, on Deno's own sockets. Exit codes: 0 done, 1 failed, 2 the command was
+// not understood.
+//
+// What `serve` needs the permissions for, at the least:
+//   --allow-net=127.0.0.1:6432,127.0.0.1:8080   the addresses of --listen and --http, and the hosts of postgres:// databases
+//   --allow-env                                 EDGEWIRE_… variables, PGUSER and PGPASSWORD; PGlite reads others
+//   --allow-read                                PGlite's package, its folders and cache; certificates, --config
+//   --allow-write                               only for PGlite's folders and cache, and for Unix sockets
+//   --allow-sys=uid,userInfo                    the owner of PGlite's cache; the user of a postgres:// URL that names none
+import { runCli } from "../node/cli-main.ts";
+
+await runCli({
+  query: async (args) => {
+    const { connectUrl } = await import("./connect-url.ts");
+    return (await import("../node/cli-query.ts")).queryCommand(args, console, connectUrl);
+  },
+  serve: async (args) => {
+    const { serveRuntime } = await import("./serve-runtime.ts");
+    return (await import("../node/cli-serve.ts")).serveCommand(args, serveRuntime);
+  },
+});

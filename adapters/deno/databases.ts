@@ -1,0 +1,12 @@
+// The upstreams that Deno can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`. PGlite runs in a
+// worker of node:worker_threads, as on Node. It needs --allow-read for its package, and --allow-write for the folder and
+// the cache.
+import type { Openers } from "../../src/gateway/mod.ts";
+import { openEmbedded } from "../node/embedded.ts";
+import { openPostgres } from "./postgres.ts";
+
+export const openers: Openers = {
+  pglite: openEmbedded,
+  postgres: openPostgres,
+  postgresql: openPostgres,
+};
