@@ -55,8 +55,8 @@ export interface KeyDirectory {
 }
 
 export interface RoutedCancelOptions {
-  /** The deployment's secret: the same everywhere, known to nobody else. */
-  readonly secret: Uint8Array;
+  /** Tells the deployment's secret: the same everywhere, known to nobody else. */
+  readonly secret: () => Uint8Array | Promise<Uint8Array>;
   /** Where the sessions of this registry are: up to 206 bytes that `forward` understands everywhere. */
   readonly route: Uint8Array;
   /** Takes a request to the registry at that route, to be served there by `serve`. */
@@ -78,7 +78,8 @@ export function routedCancelRegistry(options: RoutedCancelOptions): RoutedCancel
 
   async function newKey(maxKeyLength: number): Promise<SessionKey> {
     const processId = sessions.newProcessId();
-    if (maxKeyLength >= 256) return { processId, secretKey: await routedKey(secret, processId, route) };
+    if (maxKeyLength >= 256)
+      return { processId, secretKey: await routedKey(await secret(), processId, route) };
     const key = { processId, secretKey: randomBytes(maxKeyLength) };
     await directory?.add(key, route);
     return key;
@@ -101,7 +102,7 @@ export function routedCancelRegistry(options: RoutedCancelOptions): RoutedCancel
     async cancel(processId, secretKey) {
       if (sessions.cancel(processId, secretKey)) return;
       const key = { processId, secretKey };
-      const owner = hasRoute(secretKey) ? await routeOf(secret, key) : await directory?.find(key);
+      const owner = hasRoute(secretKey) ? await routeOf(await secret(), key) : await directory?.find(key);
       // It leads to here: then the session is over.
       if (owner && !equalBytes(owner, route)) await forward(owner, key);
     },

@@ -19,6 +19,7 @@ interface Notification {
 export class Client implements ClientContext {
   readonly processId: number;
   readonly login: Login;
+  readonly suspendable: boolean;
   readonly #output: Output;
   readonly #idle: () => boolean;
   readonly #abort: AbortController = new AbortController();
@@ -31,9 +32,10 @@ export class Client implements ClientContext {
   #settings: Parameters | undefined;
   #notifications: Notification[] = [];
 
-  constructor(processId: number, login: Login, output: Output, idle: () => boolean) {
+  constructor(processId: number, login: Login, output: Output, idle: () => boolean, suspendable: boolean) {
     this.processId = processId;
     this.login = login;
+    this.suspendable = suspendable;
     this.#output = output;
     this.#idle = idle;
   }

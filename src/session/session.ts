@@ -40,6 +40,8 @@ export interface SessionOptions {
   readonly cancels?: CancelRegistry | undefined;
   /** LISTEN and NOTIFY for the clients of upstreams that have none; without it those are 0A000. */
   readonly notifications?: NotificationBroker | undefined;
+  /** `suspend` will be called: some upstreams take notes for that. Default: false. */
+  readonly suspendable?: boolean | undefined;
   readonly limits?: Partial<SessionLimits> | undefined;
   /** Gets each message in the format of libpq's PQtrace; passwords are not in it. `session` counts the sessions. */
   readonly trace?: ((line: string, session: number) => void) | undefined;
@@ -321,7 +323,9 @@ export class Session {
     if (this.#ending) return key.release();
     this.#key = key;
     this.#protocol = version;
-    const client = new Client(key.processId, login, this.#output, () => this.#phase.idle && !this.#running);
+    const idle = (): boolean => this.#phase.idle && !this.#running;
+    const suspendable = this.#options.suspendable ?? false;
+    const client = new Client(key.processId, login, this.#output, idle, suspendable);
     this.#client = client;
     const served = await upstream.connect(client, resumed?.upstream);
     this.#upstream = served;

@@ -25,6 +25,8 @@ export interface ClientContext {
   /** The process id of BackendKeyData: unique among the sessions of one server. */
   readonly processId: number;
   readonly login: Login;
+  /** The session may be suspended: an upstream that has to take notes for that takes them for such sessions only. */
+  readonly suspendable?: boolean;
   /** The session's settings (SHOW), for upstreams that leave settings to the session. */
   readonly parameters: ReadonlyMap<string, string>;
   /** Aborted when the client is gone. */

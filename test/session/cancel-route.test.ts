@@ -52,7 +52,7 @@ function places() {
   const textOf = ({ processId, secretKey }: SessionKey): string => `${processId} ${secretKey}`;
   const place = (name: string): RoutedCancelRegistry => {
     const registry = routedCancelRegistry({
-      secret,
+      secret: () => secret,
       route: route(name),
       forward: (to, key) => {
         const there = new TextDecoder().decode(to);

@@ -15,11 +15,6 @@ export interface WireOptions extends PoolOptions {
   readonly open: OpenStream;
   /** Whom to connect as. The settings of a client's own startup packet go on top. */
   readonly client: ClientOptions;
-  /**
-   * Sessions can be suspended, for platforms that put idle ones to sleep: their messages are read for what they leave in
-   * the server's session. Default: false.
-   */
-  readonly suspendable?: boolean | undefined;
 }
 
 /** Serves each client by a connection of its own to a PostgreSQL server. */
@@ -33,7 +28,7 @@ export function wireUpstream(options: WireOptions): Upstream {
       try {
         const settings = startupSettings(client.login.parameters, login.parameters?.options);
         const connection = await pool.acquire(settings, client.signal);
-        const suspension = options.suspendable ? await prepared(connection, pool, resumed) : undefined;
+        const suspension = client.suspendable ? await prepared(connection, pool, resumed) : undefined;
         return new WireSession(connection, pool, route, client.processId, processIds, suspension);
       } catch (error) {
         throw forClient(PgError.from(error));
