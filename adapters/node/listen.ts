@@ -1,12 +1,12 @@
 // The server socket: one session for each connection, over TCP or a Unix socket; a cap on connections that is answered in
 // the protocol; graceful shutdown.
-import { chmodSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { memoryCancelRegistry, Session, type SessionOptions } from "../../src/session/mod.ts";
+import { bind } from "./bind.ts";
 import { drain, tooManyClients, within } from "./drain.ts";
 import type { TlsServer } from "./tls.ts";
 import { SocketTransport } from "./transport.ts";
-import { removeStale, socketPath } from "./unix-socket.ts";
+import { socketPath } from "./unix-socket.ts";
 
 export interface ListenOptions {
   /** Default 127.0.0.1. */
@@ -88,7 +88,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
     allowHalfOpen: true,
   };
   const server = createServer(settings, accept);
-  await started(server, path, options);
+  await bind(server, { ...options, path });
   // A connection that could not be accepted (too many files) is no reason to end those that stand.
   server.on("error", () => {});
   const address = server.address();
@@ -114,26 +114,4 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
       return closing;
     },
   };
-}
-
-async function started(server: Server, path: string | undefined, options: ListenOptions): Promise<void> {
-  if (path === undefined)
-    return bound(server, { port: options.port ?? 0, host: options.host ?? "127.0.0.1" });
-  try {
-    await bound(server, { path });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !(await removeStale(path))) throw error;
-    await bound(server, { path });
-  }
-  chmodSync(path, options.mode ?? 0o700);
-}
-
-function bound(server: Server, where: { path: string } | { port: number; host: string }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(where, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

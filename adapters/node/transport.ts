@@ -25,6 +25,9 @@ const smallAnswer = 4_096;
 /** The first byte of a TLS record that carries a handshake; a startup packet's first byte is 0. */
 const tlsHandshakeByte = 0x16;
 
+/** What takes a connection's bytes: a session, or what carries them on. */
+export type Receiver = Pick<Session, "receive" | "finish" | "end">;
+
 export class SocketTransport implements Transport {
   tls: TlsInfo | undefined;
   readonly startTls?: () => Promise<TlsInfo>;
@@ -35,7 +38,7 @@ export class SocketTransport implements Transport {
   readonly #options: SocketTransportOptions;
   /** The TLS socket once there is one. */
   #socket: Socket;
-  #session: Session | undefined;
+  #session: Receiver | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   /** Bytes that were written although the socket was full. */
   #overflow = 0;
@@ -68,7 +71,7 @@ export class SocketTransport implements Transport {
   }
 
   /** Lets the socket's bytes into the session. */
-  attach(session: Session): void {
+  attach(session: Receiver): void {
     this.#session = session;
     this.#listen(this.#socket);
   }
