@@ -1,14 +1,20 @@
 // Connection URLs as Workers can follow them: there are no files, no system's user, and TLS is what the runtime makes it.
-import { type ParsedUrl, parseUrl } from "../../src/client/mod.ts";
+import {
+  type ClientOptions,
+  type ParsedUrl,
+  type ParsedWebSocketUrl,
+  parseUrl,
+  parseWebSocketUrl,
+} from "../../src/client/mod.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 
 /**
- * Parses the URL of a database.
+ * Parses the URL of a server that is reached by TCP.
  * @throws ConfigError that says what is wrong with it, or what of it Workers cannot do
  */
 export function readUrl(url: string): ParsedUrl {
-  const parsed = parse(url);
+  const parsed = configured(() => parseUrl(url));
   const { host, rootCertificate, certificate, options } = parsed;
   if (host.startsWith("/")) throw new ConfigError("Workers have no Unix sockets");
   if (rootCertificate !== undefined || certificate !== undefined) {
@@ -19,22 +25,33 @@ export function readUrl(url: string): ParsedUrl {
   if (options.sslNegotiation === "direct") {
     throw new ConfigError("sslnegotiation=direct needs ALPN, which Workers' sockets do not have");
   }
-  if (options.channelBinding === "require") {
+  check(options);
+  return parsed;
+}
+
+/** Parses the URL of a server that is reached by a WebSocket. @throws ConfigError */
+export function readWebSocketUrl(url: string): ParsedWebSocketUrl {
+  const parsed = configured(() => parseWebSocketUrl(url));
+  check(parsed.options);
+  return parsed;
+}
+
+function check({ channelBinding, parameters }: ClientOptions): void {
+  if (channelBinding === "require") {
     throw new ConfigError(
-      "channel_binding=require needs the server's certificate, which Workers' sockets do not tell",
+      "channel_binding=require needs the server's certificate, which Workers do not tell",
     );
   }
-  if (options.parameters?.pool_size !== undefined) {
+  if (parameters?.pool_size !== undefined) {
     throw new ConfigError(
       "pool_size has no meaning on Workers: each session has a connection of its own; a pool is Hyperdrive's to give",
     );
   }
-  return parsed;
 }
 
-function parse(url: string): ParsedUrl {
+function configured<Parsed>(parse: () => Parsed): Parsed {
   try {
-    return parseUrl(url);
+    return parse();
   } catch (error) {
     throw error instanceof PgError ? new ConfigError(error.message) : error;
   }

@@ -1,27 +1,35 @@
-// `postgres://` as an upstream on Workers: a real server over a socket. A connection belongs to the invocation that made
+// PostgreSQL servers as upstreams on Workers, over sockets or WebSockets. A connection belongs to the invocation that made
 // it, so each session makes one and ends it.
+import { type ClientOptions, type OpenStream, openWebSocket } from "../../src/client/mod.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
 import type { Upstream } from "../../src/session/mod.ts";
 import { wireUpstream } from "../../src/upstreams/mod.ts";
-import { readUrl } from "./connection-url.ts";
+import { readUrl, readWebSocketUrl } from "./connection-url.ts";
 import { openSocket } from "./socket-stream.ts";
 
 /**
- * Serves a PostgreSQL server. The parameters are libpq's, or settings of the session. Whatever sslmode asks for, TLS is
+ * `postgres://` serves a server. The parameters are libpq's, or settings of the session. Whatever sslmode asks for, TLS is
  * verified as with `verify-full`.
  * @throws ConfigError that says what is wrong with the URL
  */
 export function openPostgres(url: string): Upstream {
   const { options, ...address } = readUrl(url);
-  return wireUpstream({
-    size: Number.POSITIVE_INFINITY,
-    idleTimeout: 0,
-    client: options,
-    open: () => openSocket(address, options.connectTimeout),
-  });
+  return upstream(options, () => openSocket(address, options.connectTimeout));
 }
 
-/** `hyperdrive:BINDING` serves the database of a Hyperdrive binding. */
+/**
+ * `postgres+wss://` and `postgres+ws://` serve a server behind a WebSocket; see parseWebSocketUrl.
+ * @throws ConfigError that says what is wrong with the URL
+ */
+export function openPostgresByWebSocket(url: string): Upstream {
+  const { url: address, options } = readWebSocketUrl(url);
+  return upstream(options, () => openWebSocket(address, { timeout: options.connectTimeout }));
+}
+
+/**
+ * `hyperdrive:BINDING` serves the database of a Hyperdrive binding. Hyperdrive has a pool of its own, which it shares by
+ * transactions: what a session keeps beyond one (SET, LISTEN, temporary tables) does not stay.
+ */
 export function openHyperdrive(url: string, bindings: Readonly<Record<string, unknown>>): Upstream {
   const name = url.slice("hyperdrive:".length);
   const binding = bindings[name];
@@ -30,6 +38,10 @@ export function openHyperdrive(url: string, bindings: Readonly<Record<string, un
   }
   // Host and password are good for the moment in which they are read.
   return { connect: (...client) => openPostgres(binding.connectionString).connect(...client) };
+}
+
+function upstream(client: ClientOptions, open: OpenStream): Upstream {
+  return wireUpstream({ size: Number.POSITIVE_INFINITY, idleTimeout: 0, client, open });
 }
 
 function isHyperdrive(binding: unknown): binding is Hyperdrive {
