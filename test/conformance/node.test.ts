@@ -1,7 +1,7 @@
 /** The gateway on Node, by each of its ways in. */
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll } from "vitest";
 import { nodeTransports, startNodeGateway } from "./transports/node-gateway.ts";
-import { transcriptSuite } from "./transports/transcripts.ts";
+import { transportSuites } from "./transports/suite.ts";
 import type { ServedGateway } from "./transports/transport.ts";
 
 let gateway: ServedGateway;
@@ -10,4 +10,4 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-describe("transcripts", () => transcriptSuite(() => gateway, nodeTransports));
+transportSuites(() => gateway, nodeTransports);

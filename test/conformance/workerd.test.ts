@@ -1,6 +1,6 @@
 /** The gateway on workerd, by each of its ways in. */
-import { afterAll, beforeAll, describe } from "vitest";
-import { transcriptSuite } from "./transports/transcripts.ts";
+import { afterAll, beforeAll } from "vitest";
+import { transportSuites } from "./transports/suite.ts";
 import type { ServedGateway } from "./transports/transport.ts";
 import { startWorkerdGateway, workerdTransports } from "./transports/workerd-gateway.ts";
 
@@ -10,4 +10,4 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-describe("transcripts", () => transcriptSuite(() => gateway, workerdTransports));
+transportSuites(() => gateway, workerdTransports);

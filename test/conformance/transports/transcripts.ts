@@ -1,4 +1,4 @@
-/** Every transcript over every way into a gateway: the answers are the recorded ones, whatever carries them. */
+/** Every transcript over a way into a gateway: the answers are the recorded ones, whatever carries them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Answers } from "../answers.ts";
 import { whyDifferent } from "../differences.ts";
@@ -9,48 +9,39 @@ import { resetStatements } from "../target.ts";
 import { join, query, type Transcript, terminate } from "../transcript.ts";
 import { topics } from "../transcripts/all.ts";
 import type { WireClient } from "../wire-client.ts";
-import { type ServedGateway, type Transport, wireClient } from "./transport.ts";
+import { type Transport, wireClient } from "./transport.ts";
 
-/** Call it inside of `describe`. `gateway` is asked for when the tests run; `transports` are the names of its. */
-export function transcriptSuite(gateway: () => ServedGateway, transports: readonly string[]): void {
+/** Call it inside of `describe`. `admin`: see ServedGateway. */
+export function transcriptSuite(transport: () => Transport, admin: () => Transport): void {
   let database: Database;
-  beforeAll(async () => {
-    database = new Database(gateway().admin);
+  beforeAll(() => {
+    database = new Database(admin());
   });
   afterAll(() => database.close());
 
-  describe.each(transports)("%s", (name) => {
-    for (const [topic, transcripts] of Object.entries(topics)) {
-      const answers = new Answers(topic).load();
-      describe(topic, () => {
-        for (const transcript of transcripts) {
-          if (transcript.without?.relay !== undefined) continue;
-          const why = whyDifferent(topic, transcript, "relay");
-          const expected = answers.get(transcript.name, why === undefined ? undefined : "relay");
-          test(transcript.name, async () => {
-            const transport = named(gateway(), name);
-            const answer = await play(transport, database, transcript);
-            if (answersOtherwise(transport, topic, transcript)) expect(answer).not.toEqual(expected);
-            else expect(answer).toEqual(expected);
-          });
-        }
-      });
-    }
-
-    test("what is named as another answer is that of a transcript", () => {
-      const all = (named(gateway(), name).otherwise ?? []).flatMap(({ of }) => Object.entries(of));
-      const missing = all.flatMap(([topic, names]) =>
-        names.filter((wanted) => !topics[topic]?.some((transcript) => transcript.name === wanted)),
-      );
-      expect(missing).toEqual([]);
+  for (const [topic, transcripts] of Object.entries(topics)) {
+    const answers = new Answers(topic).load();
+    describe(topic, () => {
+      for (const transcript of transcripts) {
+        if (transcript.without?.relay !== undefined) continue;
+        const why = whyDifferent(topic, transcript, "relay");
+        const expected = answers.get(transcript.name, why === undefined ? undefined : "relay");
+        test(transcript.name, async () => {
+          const answer = await play(transport(), database, transcript);
+          if (answersOtherwise(transport(), topic, transcript)) expect(answer).not.toEqual(expected);
+          else expect(answer).toEqual(expected);
+        });
+      }
     });
-  });
-}
+  }
 
-function named({ transports }: ServedGateway, name: string): Transport {
-  const transport = transports.find((transport) => transport.name === name);
-  if (transport === undefined) throw new Error(`the gateway has no transport ${name}`);
-  return transport;
+  test("what is named as another answer is that of a transcript", () => {
+    const all = (transport().otherwise ?? []).flatMap(({ of }) => Object.entries(of));
+    const missing = all.flatMap(([topic, names]) =>
+      names.filter((wanted) => !topics[topic]?.some((transcript) => transcript.name === wanted)),
+    );
+    expect(missing).toEqual([]);
+  });
 }
 
 function answersOtherwise({ otherwise = [] }: Transport, topic: string, { name }: Transcript): boolean {
