@@ -1,6 +1,7 @@
 /** The gateway on Node, by each of its ways in. */
 import { afterAll, beforeAll } from "vitest";
-import { nodeTransports, startNodeGateway } from "./transports/node-gateway.ts";
+import { listenerTransports } from "./transports/listeners.ts";
+import { startNodeGateway } from "./transports/node-gateway.ts";
 import { transportSuites } from "./transports/suite.ts";
 import type { ServedGateway } from "./transports/transport.ts";
 
@@ -10,4 +11,4 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-transportSuites(() => gateway, nodeTransports);
+transportSuites(() => gateway, listenerTransports);

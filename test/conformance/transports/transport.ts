@@ -30,8 +30,9 @@ export interface Otherwise {
 
 /** A gateway on some runtime, with one embedded PostgreSQL behind all of its ways in. */
 export interface ServedGateway {
-  readonly runtime: string;
   readonly transports: readonly Transport[];
+  /** Where `POST /sql` and WebSockets are, without a slash at the end. */
+  readonly http: string;
   /** A connection to the same database that is no test's: whatever runs over `transports` finds what is made here. */
   readonly admin: Transport;
   close(): Promise<void>;

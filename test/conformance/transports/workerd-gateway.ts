@@ -16,8 +16,8 @@ export async function startWorkerdGateway(): Promise<ServedGateway> {
     },
   });
   return {
-    runtime: "workerd",
-    admin: tcp("upstream", upstream.port),
+    http: worker.url,
+    admin: tcp("admin", upstream.port),
     transports: [
       tcp("TCP", worker.tcpPort),
       webSocket("WebSocket", `${worker.url.replace(/^http/, "ws")}/v2`),

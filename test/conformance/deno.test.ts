@@ -1,0 +1,14 @@
+/** The gateway on Deno, by each of its ways in. */
+import { afterAll, beforeAll } from "vitest";
+import { startDenoGateway } from "./transports/deno-gateway.ts";
+import { listenerTransports } from "./transports/listeners.ts";
+import { transportSuites } from "./transports/suite.ts";
+import type { ServedGateway } from "./transports/transport.ts";
+
+let gateway: ServedGateway;
+beforeAll(async () => {
+  gateway = await startDenoGateway();
+});
+afterAll(() => gateway.close());
+
+transportSuites(() => gateway, listenerTransports);
