@@ -67,8 +67,7 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
 
   flush(): void | Promise<void> {
     if (!this.inbox.complete) return;
-    if (this.#turn.state === "held") return this.#turn.goOn();
-    if (this.#turn.state !== "none") return;
+    if (this.#turn.state !== "none") return this.#turn.goOn();
     if (this.inbox.refused) this.refuse(undefined);
     this.inbox.dropStray();
     if (!this.inbox.complete) return;

@@ -52,6 +52,7 @@ export class Turn implements TurnReceiver {
         return this.#enter(this.#hub.turns.acquire(client));
     } catch (error) {
       this.state = "none";
+      this.#readOn();
       if (this.#leaving) return this.#leaving.resolve();
       this.#hub.turns.release(client);
       if (error instanceof PgError && error.severity === "FATAL") return client.peer?.fail(error);
@@ -75,17 +76,25 @@ export class Turn implements TurnReceiver {
       this.#hub.backend.encodeQuery(writer, first);
       this.#client.outgoing.expected.endSegment("query", "all");
     }
-    return this.#forward(writer);
+    const pressure = this.#forward(writer);
+    this.#readOn();
+    return pressure;
   }
 
   // --- it goes on ---
 
   /** The client has sent more; a promise is back-pressure. */
   goOn(): void | Promise<void> {
-    if (!this.#yields) return this.#forward();
+    if (this.state === "held" && !this.#yields) return this.#forward();
+    const next = this.#next();
+    if (this.state === "held") this.#settle();
+    return next;
+  }
+
+  /** Settles when what waits now was forwarded, or has no turn to wait for. */
+  #next(): Promise<void> {
     this.#yielding ??= Promise.withResolvers();
-    this.#settle();
-    return this.#yielding?.promise;
+    return this.#yielding.promise;
   }
 
   #forward(writer: Writer = new Writer()): void | Promise<void> {
@@ -116,7 +125,7 @@ export class Turn implements TurnReceiver {
     return this.#hub.turns.waiting > 0 && status === "I" && !expected.open && copy === "none";
   }
 
-  /** What waited for a turn was forwarded, or has none to wait for: the client's next messages may come. */
+  /** The client's next messages may come. */
   #readOn(): void {
     this.#yielding?.resolve();
     this.#yielding = undefined;
@@ -146,6 +155,7 @@ export class Turn implements TurnReceiver {
   /** Settles when everything that was sent is answered. */
   async answered(): Promise<void> {
     const { outgoing } = this.#client;
+    while (this.state === "waiting" || this.state === "ending") await this.#next();
     if (this.state !== "held" || outgoing.answered) return;
     if (outgoing.copy === "none") this.#hub.backend.send(constantFrames.flush.slice());
     this.#answering = Promise.withResolvers();
@@ -224,6 +234,7 @@ export class Turn implements TurnReceiver {
   /** The client is gone; settles when its turn is over, or is none any more. */
   async leave(): Promise<void> {
     this.#leaving = Promise.withResolvers();
+    this.#readOn();
     const { backend, turns } = this.#hub;
     if (backend.lost || this.state === "none") return;
     const gone = new PgError(sqlstate.connectionFailure, "the client closed the connection");

@@ -43,6 +43,27 @@ describe("back-pressure", () => {
     await pressure;
   });
 
+  test("of a turn that another client has, too", async () => {
+    const { backend, clients } = await start(2);
+    const [a, b] = clients as [SharedClient, SharedClient];
+    backend.held = /held/;
+    void b.send(query("held"));
+    await settled();
+    void a.send(query("held"));
+    // Behind the answer to the first of them, it is a's turn.
+    void b.send(query("select 1"));
+    await settled();
+    void backend.say(...row("x"), ready());
+    await settled();
+    const pressure = Array.from({ length: 10 }, () => b.send(query(`select '${"x".repeat(100_000)}'`))).at(
+      -1,
+    );
+    expect(pressure).toBeInstanceOf(Promise);
+    void backend.say(...row("x"), ready());
+    await pressure;
+    await b.until("ReadyForQuery", 12);
+  });
+
   test("of the client holds the backend back, until the client reads or goes", async () => {
     const { backend, client } = await one();
     await client.query("select 1");
