@@ -56,7 +56,8 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
     if (url === undefined) return undefined;
     let upstream = opened.get(key);
     if (!upstream) {
-      upstream = Promise.resolve(openerOf(openers, key, url)(url));
+      const opener = openerOf(openers, key, url);
+      upstream = (async () => opener(url))();
       opened.set(key, upstream);
       // One that could not be opened, or has ended, is tried again for the next client.
       const forget = (): void => {
