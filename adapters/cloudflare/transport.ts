@@ -4,7 +4,7 @@
 import type { Session, Transport } from "../../src/session/mod.ts";
 
 /** What a transport needs of a socket: that of the `connect` handler, or of a service binding. */
-export type InboundSocket = Pick<Socket, "readable" | "writable" | "close" | "opened">;
+export type InboundSocket = Pick<Socket, "readable" | "writable" | "close" | "closed">;
 
 /** Bytes that may wait for the client before the session is told to wait. The stream's own signal counts only writes. */
 const highWater = 64 * 1024;
@@ -48,6 +48,9 @@ export class SocketTransport implements Transport {
     // Their errors are seen where they are used; these would be unhandled.
     this.#reader.closed.catch(() => {});
     this.#writer.closed.catch(() => {});
+    // A client may vanish while nothing is read from it.
+    const lost = (): void => this.#lost();
+    socket.closed.then(lost, lost);
   }
 
   /** Lets the socket's bytes into the session. */
