@@ -13,16 +13,24 @@ export interface ChannelChange {
   readonly channel: string | undefined;
 }
 
-const mayListen = /\b(un)?listen\b|\bdiscard\b/i;
+const mayMatter = /\b(un)?listen\b|\bdiscard\b|\bsavepoint\b/i;
+
+/** ROLLBACK TO undoes what came behind the last savepoint of its name; RELEASE forgets that one and those behind it. */
+interface SavepointChange {
+  readonly type: "savepoint" | "release" | "rollbackTo";
+  readonly name: string;
+}
 
 /** A statement of a text that was sent: what it does when its command tag comes. */
-type Planned = ChannelChange | { readonly type: "commit" | "rollback" | "rollbackTo" };
+type Planned = ChannelChange | SavepointChange | { readonly type: "commit" | "rollback" };
 
 /** Which planned statements a command tag may stand for; COMMIT of a failed block has the tag ROLLBACK. */
 const planned: ReadonlyMap<string, readonly Planned["type"][]> = new Map<string, readonly Planned["type"][]>([
   ["LISTEN", ["listen"]],
   ["UNLISTEN", ["unlisten"]],
   ["DISCARD ALL", ["unlisten"]],
+  ["SAVEPOINT", ["savepoint"]],
+  ["RELEASE", ["release"]],
   ["COMMIT", ["commit"]],
   ["ROLLBACK", ["rollback", "rollbackTo", "commit"]],
 ]);
@@ -33,30 +41,32 @@ const planned: ReadonlyMap<string, readonly Planned["type"][]> = new Map<string,
  */
 export class ChannelChanges {
   #planned: Planned[] = [];
-  /** Those of the transaction at hand. */
-  #open: ChannelChange[] = [];
+  /** Those of the transaction at hand, and its savepoints. */
+  #open: (ChannelChange | SavepointChange)[] = [];
   #failed = false;
   #committed: ChannelChange[] = [];
 
   /** Those that ran, committed or not. */
   get ran(): readonly ChannelChange[] {
-    return [...this.#committed, ...this.#open];
+    return [...this.#committed, ...this.#open.filter(isChange)];
   }
 
   /** SQL was sent. */
   plan(text: string): void {
-    if (this.#planned.length === 0 && this.#open.length === 0 && !mayListen.test(text)) return;
+    if (this.#planned.length === 0 && this.#open.length === 0 && !mayMatter.test(text)) return;
     try {
       for (const statement of splitStatements(text)) {
         const kind = classify(statement.text);
         switch (kind.type) {
           case "listen":
           case "unlisten":
+          case "savepoint":
+          case "release":
+          case "rollbackTo":
             this.#planned.push(kind);
             break;
           case "commit":
           case "rollback":
-          case "rollbackTo":
             this.#planned.push({ type: kind.type });
             break;
           case "discard":
@@ -76,8 +86,27 @@ export class ChannelChanges {
     const statement = this.#planned[at];
     if (!statement) return;
     this.#planned.splice(0, at + 1);
-    if (statement.type === "listen" || statement.type === "unlisten") this.#open.push(statement);
-    else if (statement.type !== "rollbackTo") this.#end(tag === "COMMIT");
+    switch (statement.type) {
+      case "commit":
+      case "rollback":
+        this.#end(tag === "COMMIT");
+        break;
+      case "rollbackTo":
+        this.#open = this.#open.slice(0, this.#savepoint(statement.name) + 1);
+        break;
+      case "release": {
+        const at = this.#savepoint(statement.name);
+        this.#open = this.#open.filter((each, index) => index < at || isChange(each));
+        break;
+      }
+      default:
+        this.#open.push(statement);
+    }
+  }
+
+  /** Where the last savepoint of that name is. One that nobody was seen to set comes before all that is known. */
+  #savepoint(name: string): number {
+    return this.#open.findLastIndex((each) => each.type === "savepoint" && each.name === name);
   }
 
   /** An error came. */
@@ -101,9 +130,13 @@ export class ChannelChanges {
   }
 
   #end(committed: boolean): void {
-    if (committed) this.#committed.push(...this.#open);
+    if (committed) this.#committed.push(...this.#open.filter(isChange));
     this.#open = [];
   }
+}
+
+function isChange(each: ChannelChange | SavepointChange): each is ChannelChange {
+  return each.type === "listen" || each.type === "unlisten";
 }
 
 export class ListenerChannels {

@@ -32,6 +32,21 @@ describe("changes", () => {
       ["BEGIN", "LISTEN", "SAVEPOINT", "SELECT 1", "ROLLBACK", "COMMIT", "."],
       ["listen a"],
     ],
+    [
+      "begin; listen a; savepoint s; listen b; unlisten a; rollback to s; listen c; rollback to s; commit",
+      ["BEGIN", "LISTEN", "SAVEPOINT", "LISTEN", "UNLISTEN", "ROLLBACK", "LISTEN", "ROLLBACK", "COMMIT", "."],
+      ["listen a"],
+    ],
+    [
+      "begin; savepoint s; listen a; savepoint s; listen b; release s; rollback to s; listen c; commit",
+      ["BEGIN", "SAVEPOINT", "LISTEN", "SAVEPOINT", "LISTEN", "RELEASE", "ROLLBACK", "LISTEN", "COMMIT", "."],
+      ["listen c"],
+    ],
+    [
+      "begin; savepoint s; listen a; savepoint t; release s; listen b; commit",
+      ["BEGIN", "SAVEPOINT", "LISTEN", "SAVEPOINT", "RELEASE", "LISTEN", "COMMIT", "."],
+      ["listen a", "listen b"],
+    ],
     ["discard all", ["DISCARD ALL", "."], ["unlisten *"]],
     ['listen "A b"', ["LISTEN", "."], ["listen A b"]],
     ["select 'listen a'", ["SELECT 1", "."], []],

@@ -117,6 +117,20 @@ describe("LISTEN", () => {
     expect(await notified(a)).toEqual([]);
   });
 
+  test("that is undone by ROLLBACK TO is none, nor is an UNLISTEN, also where another client listens", async () => {
+    const [a, b] = (await clients(2)) as [SharedClient, SharedClient];
+    await b.run("listen one; listen two");
+    await a.run("listen two");
+    await a.run("begin");
+    await a.run("savepoint s");
+    await a.run("listen one; unlisten two");
+    await a.query("select 1/0");
+    await a.run("rollback to s");
+    await a.run("commit");
+    await b.run("notify one; notify two");
+    expect(await notified(a)).toEqual([`${b.processId} two`]);
+  });
+
   test("that is committed is one, also where another client listens already", async () => {
     const [a, b] = (await clients(2)) as [SharedClient, SharedClient];
     await b.run("listen one");
