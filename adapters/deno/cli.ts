@@ -15,6 +15,7 @@ await runCli({
     const { connectUrl } = await import("./connect-url.ts");
     return (await import("../node/cli-query.ts")).queryCommand(args, console, connectUrl);
   },
+  tunnel: async (args) => (await import("../node/cli-tunnel.ts")).tunnelCommand(args),
   serve: async (args) => {
     const { serveRuntime } = await import("./serve-runtime.ts");
     return (await import("../node/cli-serve.ts")).serveCommand(args, serveRuntime);

@@ -4,6 +4,7 @@ const main = `edgewire: any PostgreSQL client to any serverless SQL API
 
   edgewire serve [options]          serve databases over the PostgreSQL protocol
   edgewire query <url> <sql>        run one statement on a PostgreSQL server
+  edgewire tunnel <url> [options]   reach a gateway on Workers or Deno Deploy from this machine, by WebSocket
 
   edgewire <command> --help         the command's options
   edgewire --version`;
@@ -69,8 +70,32 @@ PGUSER, or the system's user, and PGPASSWORD stand in for what the URL leaves ou
                              3.0, 3.2 or latest
   application_name, options, and any setting of the session, such as search_path=app`;
 
-export const help: { readonly main: string; readonly serve: string; readonly query: string } = {
+const tunnel = `edgewire tunnel: reach a gateway that is served by WebSocket with any PostgreSQL client
+
+  edgewire tunnel wss://gateway.example.com/v2
+  psql postgresql://user@127.0.0.1:6432/database
+
+Each connection to the local address becomes one WebSocket. https://host and a mere host mean wss://host/v2, and a mere
+localhost:8787 means ws://localhost:8787/v2. Databases, users and passwords are the gateway's.
+
+  --listen <host:port>       where to listen (default 127.0.0.1:6432); a path is a Unix socket, as for serve
+  --header <name: value>     a header of the WebSocket's handshake, for endpoints that are protected; may be repeated
+  --token <token>            short for --header "Authorization: Bearer <token>"; better in EDGEWIRE_TUNNEL_TOKEN, since
+                             others on this machine can read the command line
+  --tls-cert <file>          PEM certificate, for clients that insist on TLS (sslmode=require); SIGHUP reads it again.
+  --tls-key <file>           Without it SSLRequest is answered N: what leaves this machine is encrypted by wss:
+
+A tunnel that cannot be opened, or breaks, is FATAL 08006 to its client. SIGTERM and SIGINT let running statements
+finish, for ten seconds; a second one does not.`;
+
+export const help: {
+  readonly main: string;
+  readonly serve: string;
+  readonly query: string;
+  readonly tunnel: string;
+} = {
   main,
   serve,
   query,
+  tunnel,
 };

@@ -7,7 +7,7 @@ import { help } from "./cli-help.ts";
 type Command = (args: readonly string[]) => Promise<number>;
 
 /** The commands, each of which is loaded when it is needed: from source that takes half a second. */
-export type Commands = Readonly<Record<"serve" | "query", Command>>;
+export type Commands = Readonly<Record<"serve" | "query" | "tunnel", Command>>;
 
 /** Runs the command that the arguments name, and sets the process's exit code. */
 export async function runCli(commands: Commands): Promise<void> {
@@ -28,8 +28,8 @@ async function main(commands: Commands, [command, ...args]: string[]): Promise<n
     console.log(help.main);
     return command === undefined ? 2 : 0;
   }
-  if (command !== "serve" && command !== "query") {
-    throw new ConfigError(`there is no command "${command}": use serve or query, or --help`);
+  if (command !== "serve" && command !== "query" && command !== "tunnel") {
+    throw new ConfigError(`there is no command "${command}": use serve, query or tunnel, or --help`);
   }
   if (args.includes("--help") || args.includes("-h")) {
     console.log(help[command]);
