@@ -116,7 +116,6 @@ async function runStatements(
     });
     try {
       await login.succeeded();
-      checkEncoding(connection.parameters.get("client_encoding"));
       const results = new SqlResults(statements, {
         rawText: modes.rawText,
         maxBytes,
@@ -147,12 +146,6 @@ function writeStatement(writer: Writer, sql: string, parameters: readonly (strin
   writeBind(writer, "", "", { parameters });
   encodeFrontend(writer, { type: "Describe", kind: "P", name: "" });
   encodeFrontend(writer, { type: "Execute", portal: "", maxRows: 0 });
-}
-
-/** JSON is UTF-8; text in another encoding would be garbled in silence. */
-function checkEncoding(encoding: string | undefined): void {
-  if (encoding === undefined || /^(utf-?8|unicode)$/i.test(encoding)) return;
-  throw new PgError(sqlstate.featureNotSupported, `client_encoding is UTF8 over HTTP, not ${encoding}`);
 }
 
 /** A lone BEGIN: there is no next statement for it. It is rolled back with the session. */
