@@ -37,7 +37,7 @@ export class SharedHub {
   readonly backend: SharedBackend;
   /** Settles when the backend is gone. */
   readonly ended: Promise<void>;
-  readonly turns: Turns;
+  readonly turns: Turns<SharedSession>;
   /** What the backend reports before any client has changed it. */
   defaults: ReadonlyMap<string, string> = new Map();
   readonly sessions: Set<SharedSession> = new Set();

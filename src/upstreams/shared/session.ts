@@ -28,12 +28,12 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
   readonly inbox: Inbox = new Inbox();
   readonly outgoing: Outgoing;
   readonly incoming: Incoming;
+  readonly turn: Turn;
   /** What the turn at hand may have left behind. */
   traces: Traces = noTraces();
   /** Undefined: the relay has not begun. */
   peer: RelayPeer | undefined;
   readonly #hub: SharedHub;
-  readonly #turn: Turn;
   #closed: Promise<void> | undefined;
 
   /** `settings`: those of the startup packet. */
@@ -49,7 +49,7 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
     };
     this.outgoing = new Outgoing({ noteText, startupAgain: startupAgain(settings) }, this.statements);
     this.incoming = new Incoming(this, settings, hub.defaults);
-    this.#turn = new Turn(hub, this);
+    this.turn = new Turn(hub, this);
   }
 
   get parameters(): Iterable<readonly [string, string]> {
@@ -63,16 +63,17 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
 
   send(frame: Frame): void {
     this.inbox.push(frame);
+    this.turn.steps++;
   }
 
   flush(): void | Promise<void> {
     if (!this.inbox.complete) return;
-    if (this.#turn.state !== "none") return this.#turn.goOn();
+    if (this.turn.state !== "none") return this.turn.goOn();
     if (this.inbox.refused) this.refuse(undefined);
     this.inbox.dropStray();
     if (!this.inbox.complete) return;
     const { holder } = this.#hub.turns;
-    if (holder === undefined || holder === this || !this.inbox.onlyParses) return this.#turn.take();
+    if (holder === undefined || holder === this || !this.inbox.onlyParses) return this.turn.take();
     this.#parseLater();
   }
 
@@ -99,11 +100,11 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
   async settle(): Promise<void> {
     this.inbox.complete = true;
     await this.flush();
-    await this.#turn.answered();
+    await this.turn.answered();
   }
 
   cancel(): void {
-    this.#turn.cancel();
+    this.turn.cancel();
   }
 
   /** Whether the client listens to a channel, the turn at hand included. */
@@ -120,13 +121,13 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
   async #close(): Promise<void> {
     this.incoming.leave();
     this.inbox.clear();
-    await this.#turn.leave();
+    await this.turn.leave();
     await this.#hub.leave(this);
   }
 
   /** The backend is gone. */
   lost(error: PgError): void {
-    this.#turn.lost();
+    this.turn.lost();
     this.peer?.fail(error);
   }
 }

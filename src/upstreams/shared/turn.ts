@@ -2,7 +2,7 @@
  * A client's turns: from its first message until ReadyForQuery outside a transaction. It takes one, sends what the client
  * has sent, gives it up when others wait, and leaves nothing behind where the client has gone.
  */
-import { PgError } from "../../wire/error.ts";
+import { fatal, PgError } from "../../wire/error.ts";
 import type { Frame } from "../../wire/framer.ts";
 import { constantFrames, frontendCodes } from "../../wire/mod.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
@@ -18,6 +18,8 @@ const cancelInterval = 50;
 export class Turn implements TurnReceiver {
   /** `ending`: the client has what it asked for, and the gateway has still to do its part. */
   state: "none" | "waiting" | "held" | "ending" = "none";
+  /** Grows with each message that the client sends and each answer. */
+  steps = 0;
   readonly #hub: SharedHub;
   readonly #client: SharedSession;
   /** Set while messages wait for the client's next turn. */
@@ -44,6 +46,8 @@ export class Turn implements TurnReceiver {
 
   async #enter(granted: void | Promise<void>): Promise<void> {
     const client = this.#client;
+    const { holder } = this.#hub.turns;
+    const steps = holder?.turn.steps;
     let shortcut: string | undefined;
     try {
       if (granted) await granted;
@@ -53,6 +57,8 @@ export class Turn implements TurnReceiver {
     } catch (error) {
       this.state = "none";
       this.#readOn();
+      const late = error instanceof PgError && error.code === sqlstate.lockNotAvailable;
+      if (late && holder === this.#hub.turns.holder && holder?.turn.steps === steps) holder?.turn.expire();
       if (this.#leaving) return this.#leaving.resolve();
       this.#hub.turns.release(client);
       if (error instanceof PgError && error.severity === "FATAL") return client.peer?.fail(error);
@@ -136,6 +142,7 @@ export class Turn implements TurnReceiver {
   }
 
   received(): void | Promise<void> {
+    this.steps++;
     const { inbox, outgoing, incoming } = this.#client;
     const pressure = incoming.flush();
     if (outgoing.answered) this.#answering?.resolve();
@@ -227,6 +234,24 @@ export class Turn implements TurnReceiver {
     this.#hub.backend.receiver = undefined;
     if (release) this.#hub.turns.release(this.#client);
     this.#client.flush();
+  }
+
+  /**
+   * Another client has waited for as long as one may, and this one has done nothing all the while. If it has left a
+   * pipeline without its Sync, it is not coming back; a transaction or a COPY is open because it said so.
+   */
+  expire(): void {
+    const { outgoing, incoming, peer } = this.#client;
+    const { expected, copy } = outgoing;
+    if (this.state !== "held" || incoming.status !== "I" || copy !== "none") return;
+    if (!expected.open || !expected.settled) return;
+    peer?.fail(
+      fatal(
+        sqlstate.idleInTransactionSessionTimeout,
+        "terminating connection due to idle-in-transaction timeout",
+        { detail: "Other clients waited for the Sync of a pipeline, and it did not come." },
+      ),
+    );
   }
 
   // --- without its client ---

@@ -11,10 +11,10 @@ interface Waiter {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-export class Turns {
+export class Turns<Client extends object = object> {
   readonly #timeout: number;
-  readonly #waiters: Map<object, Waiter> = new Map();
-  #holder: object | undefined;
+  readonly #waiters: Map<Client, Waiter> = new Map();
+  #holder: Client | undefined;
 
   /** `timeout` in milliseconds. */
   constructor(timeout: number) {
@@ -25,12 +25,12 @@ export class Turns {
     return this.#waiters.size;
   }
 
-  get holder(): object | undefined {
+  get holder(): Client | undefined {
     return this.#holder;
   }
 
   /** Nothing: the turn is taken. A promise: it will be, or is refused with 55P03 or what `refuse` said. */
-  acquire(client: object): void | Promise<void> {
+  acquire(client: Client): void | Promise<void> {
     if (this.#holder === undefined || this.#holder === client) {
       this.#holder = client;
       return;
@@ -42,7 +42,7 @@ export class Turns {
   }
 
   /** Takes a waiting client out of the queue; false if it was not in it. */
-  refuse(client: object, error: PgError): boolean {
+  refuse(client: Client, error: PgError): boolean {
     const waiter = this.#waiters.get(client);
     if (!waiter) return false;
     clearTimeout(waiter.timer);
@@ -52,18 +52,18 @@ export class Turns {
   }
 
   /** Gives the holder's turn back to a client that may not have asked for one. */
-  giveBack(holder: object, to: object): void {
+  giveBack(holder: Client, to: Client): void {
     if (this.#holder === holder) this.#grant(to);
   }
 
   /** Ends the holder's turn: the one who has waited longest is next. */
-  release(client: object): void {
+  release(client: Client): void {
     if (this.#holder !== client) return;
     const [next] = this.#waiters.keys();
     this.#grant(next);
   }
 
-  #grant(next: object | undefined): void {
+  #grant(next: Client | undefined): void {
     this.#holder = next;
     const waiter = next && this.#waiters.get(next);
     if (!waiter) return;

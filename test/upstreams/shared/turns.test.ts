@@ -316,6 +316,41 @@ describe("waiting is bounded", () => {
     expect(await b.value("select count(*) from t")).toBe("0");
   });
 
+  const stalled = "ErrorResponse FATAL 25P03 terminating connection due to idle-in-transaction timeout";
+
+  test.each([
+    ["a pipeline", run("insert into t values (1)")],
+    ["a pipeline that failed", run("select 1/0")],
+  ])("a client that stalls in %s is ended for it, and what it did is rolled back", async (_, pipeline) => {
+    const [a, b] = await two(impatient);
+    void a.send(...pipeline, flush);
+    await pause(20);
+    expect(await b.query("select 1")).toEqual([lockTimeout, "ReadyForQuery I"]);
+    await a.untilClosed();
+    expect(a.take().at(-1)).toBe(stalled);
+    expect(await b.value("select count(*) from t")).toBe("0");
+  });
+
+  test("one that goes on is not, nor one in a transaction or a COPY", async () => {
+    const [a, b] = await two(impatient);
+    void a.send(...run("select 1"), flush);
+    await pause(20);
+    const waits = b.query("select 1");
+    await pause(100);
+    void a.send(...run("select 2"), flush);
+    expect(await waits).toEqual([lockTimeout, "ReadyForQuery I"]);
+    expect(await a.ask(sync)).toContain("DataRow 2");
+    void a.send(query("copy t from stdin"));
+    await pause(20);
+    expect(await b.query("select 1")).toEqual([lockTimeout, "ReadyForQuery I"]);
+    expect(await a.ask(copyDone)).toContain("CommandComplete COPY 0");
+    await a.run("begin");
+    void a.send(...run("select 3"), flush);
+    expect(await b.query("select 1")).toEqual([lockTimeout, "ReadyForQuery I"]);
+    expect(await a.ask(sync)).toContain("DataRow 3");
+    await a.run("rollback");
+  });
+
   test("the next one in the queue is not held up by it", async () => {
     const [a, b] = await blocked();
     const c = await impatient.client();
