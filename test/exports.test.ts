@@ -12,6 +12,7 @@ interface Manifest {
   exports: Record<string, Condition | string>;
   bin: Record<string, string>;
   files: string[];
+  dependencies: Record<string, string>;
   main?: string;
 }
 
@@ -20,6 +21,7 @@ interface DenoManifest {
   version: string;
   license: string;
   exports: Record<string, string>;
+  imports: Record<string, string>;
   publish: { include: string[] };
 }
 
@@ -45,9 +47,16 @@ const entries = Object.entries(npm.exports).filter(
   (entry): entry is [string, Condition] => typeof entry[1] !== "string",
 );
 
-test("package.json and deno.json export the same names from the same sources", () => {
+test("package.json and deno.json export the same names from the same sources, besides Deno's own", () => {
   const fromNpm = Object.fromEntries(entries.map(([name, target]) => [name, source(target.default)]));
-  expect(fromNpm).toEqual(deno.exports);
+  const others = Object.entries(deno.exports).filter(([name]) => !/^\.\/deno(\/|$)/.test(name));
+  expect(fromNpm).toEqual(Object.fromEntries(others));
+  for (const path of Object.values(deno.exports)) expect(exists(path), path).toBe(true);
+});
+
+test("package.json and deno.json name the same versions of packages", () => {
+  const fromNpm = Object.entries(npm.dependencies).map(([name, range]) => [name, `npm:${name}@${range}`]);
+  expect(deno.imports).toEqual(Object.fromEntries(fromNpm));
 });
 
 test("package.json and deno.json agree on version and licence", () => {
