@@ -1,7 +1,5 @@
-/**
- * Type OIDs and sizes of the built-in types that the session itself needs (pg_type.dat of the PostgreSQL sources; the
- * numbers are fixed for all versions).
- */
+/** The OIDs of types that are named in code (pg_type.dat of the PostgreSQL sources). */
+export { typeSize } from "./pg-type.ts";
 
 export const oid = {
   bool: 16,
@@ -15,6 +13,7 @@ export const oid = {
   oid: 26,
   json: 114,
   xml: 142,
+  box: 603,
   float4: 700,
   float8: 701,
   unknown: 705,
@@ -25,36 +24,9 @@ export const oid = {
   timestamp: 1114,
   timestamptz: 1184,
   interval: 1186,
+  timetz: 1266,
   numeric: 1700,
+  record: 2249,
   uuid: 2950,
   jsonb: 3802,
 } as const;
-
-/** typlen of the built-in types of fixed length, by length; -2 is a C string. All others are -1. */
-const typesBySize: Readonly<Record<string, readonly number[]>> = {
-  1: [16, 18],
-  2: [21],
-  4: [
-    23, 24, 26, 28, 29, 32, 269, 325, 700, 1082, 2202, 2203, 2204, 2205, 2206, 2276, 2278, 2279, 2280, 2281,
-    2283, 2776, 3115, 3310, 3500, 3734, 3769, 3838, 4089, 4096, 4191, 5077, 5079,
-  ],
-  6: [27, 829],
-  8: [20, 701, 774, 790, 1083, 1114, 1184, 3220, 5069],
-  12: [1266],
-  16: [600, 1033, 1186, 2950],
-  24: [628, 718],
-  32: [601, 603],
-  64: [19],
-  "-2": [705, 2275],
-};
-
-const sizes: ReadonlyMap<number, number> = new Map(
-  Object.entries(typesBySize).flatMap(([size, oids]) =>
-    oids.map((typeOid): [number, number] => [typeOid, Number(size)]),
-  ),
-);
-
-/** typlen of a type; -1 where it is not known. */
-export function typeSize(typeOid: number): number {
-  return sizes.get(typeOid) ?? -1;
-}

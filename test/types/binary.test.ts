@@ -1,7 +1,6 @@
 /** Every conversion is held to PostgreSQL's own typinput, typoutput, typrecv and typsend. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeBinary, encodeBinary, oid, typeSize } from "../../src/types/mod.ts";
-import { PgError } from "../../src/wire/mod.ts";
 import { errorOf } from "../wire/bytes.ts";
 import { Postgres } from "./postgres.ts";
 
@@ -144,10 +143,11 @@ describe("binary that is refused", () => {
     ["int8", []],
     ["float8", [1, 2, 3]],
     ["uuid", [1]],
-  ] as const)("%s of the wrong length", (type, bytes) => {
-    expect(errorOf(() => decodeBinary(oid[type], Uint8Array.from(bytes)))).toMatch(
-      /^ERROR 22P03 incorrect binary data format for type /,
-    );
+  ] as const)("%s of the wrong length", async (type, given) => {
+    const bytes = Uint8Array.from(given);
+    const forms = await postgres.forms(oid[type], bytes);
+    const error = "error" in forms ? forms.error.replace("in bind parameter 1", "for type") : "";
+    expect(errorOf(() => decodeBinary(oid[type], bytes))).toContain(`ERROR ${error}`);
   });
 
   test("jsonb of another version", async () => {
@@ -173,11 +173,11 @@ test("a bool of any byte but zero is true", async () => {
 });
 
 test("a type without a codec is refused, or left alone", () => {
-  expect(() => encodeBinary(oid.numeric, "1")).toThrow(PgError);
-  expect(errorOf(() => encodeBinary(oid.numeric, "1"))).toBe(
-    "ERROR 0A000 no binary output for type with OID 1700",
+  expect(errorOf(() => encodeBinary(1033, "a=r/b"))).toBe("ERROR 0A000 no binary output for type aclitem");
+  expect(errorOf(() => encodeBinary(99_999, "1"))).toBe(
+    "ERROR 0A000 no binary output for type with OID 99999",
   );
-  expect(decodeBinary(oid.numeric, new Uint8Array(8))).toBeUndefined();
+  expect(decodeBinary(99_999, new Uint8Array(8))).toBeUndefined();
 });
 
 test("sizes of types are pg_type's", async () => {

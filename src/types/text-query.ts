@@ -1,0 +1,225 @@
+/** tsquery: a tree of words and operators, sent with each operator before its right and then its left side (tsquery.c). */
+import { PgError } from "../wire/error.ts";
+import { Reader } from "../wire/reader.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import { type Codec, trailing } from "./codec.ts";
+import { concatenated, setInt16, setInt32 } from "./layout.ts";
+import { lexemeText, readLexeme } from "./lexeme.ts";
+import { textBytes } from "./text.ts";
+
+const not = 1;
+const and = 2;
+const or = 3;
+const phrase = 4;
+/** By operator: the higher, the tighter. */
+const priorities: readonly number[] = [0, 4, 2, 1, 3];
+const maxDistance = 16384;
+const maxDepth = 2000;
+
+type Node =
+  | { readonly type: "word"; readonly lexeme: string; readonly weight: number; readonly prefix: boolean }
+  | { readonly type: "not"; readonly operand: Node }
+  | {
+      readonly type: "binary";
+      readonly operator: number;
+      readonly distance: number;
+      readonly left: Node;
+      readonly right: Node;
+    };
+
+export const tsqueryCodec: Codec = {
+  encode(text) {
+    const query = new QueryParser(text).query();
+    const parts: Uint8Array[] = [new Uint8Array(4)];
+    if (query) nodeBytes(query, parts);
+    setInt32(parts[0] as Uint8Array, 0, parts.filter((part) => part[0] === 1 || part[0] === 2).length);
+    return concatenated(parts);
+  },
+  decode(bytes) {
+    const reader = new Reader(bytes);
+    const count = reader.uint32();
+    if (count === 0) return reader.remaining === 0 ? "" : refuseRest();
+    const state = { left: count };
+    const query = readNode(reader, state, 0);
+    if (state.left > 0) throw invalid("malformed tsquery: extra nodes");
+    if (reader.remaining > 0) throw trailing("tsquery");
+    return nodeText(query, -1, false);
+  },
+};
+
+function refuseRest(): never {
+  throw trailing("tsquery");
+}
+
+/** One part for each node, its type in the first byte. */
+function nodeBytes(node: Node, parts: Uint8Array[]): void {
+  if (node.type === "word") {
+    const lexeme = textBytes(node.lexeme);
+    const bytes = new Uint8Array(4 + lexeme.length);
+    bytes[0] = 1;
+    bytes[1] = node.weight;
+    bytes[2] = node.prefix ? 1 : 0;
+    bytes.set(lexeme, 3);
+    parts.push(bytes);
+  } else if (node.type === "not") {
+    parts.push(Uint8Array.of(2, not));
+    nodeBytes(node.operand, parts);
+  } else {
+    const bytes = new Uint8Array(node.operator === phrase ? 4 : 2);
+    bytes[0] = 2;
+    bytes[1] = node.operator;
+    if (node.operator === phrase) setInt16(bytes, 2, node.distance);
+    parts.push(bytes);
+    nodeBytes(node.right, parts);
+    nodeBytes(node.left, parts);
+  }
+}
+
+function readNode(reader: Reader, state: { left: number }, depth: number): Node {
+  if (depth > maxDepth) throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
+  if (state.left-- === 0) throw invalid("malformed tsquery: operand not found");
+  const type = reader.byte();
+  if (type === 1) {
+    const weight = reader.byte();
+    const prefix = reader.byte() !== 0;
+    const lexeme = reader.cstring();
+    if (weight > 15) throw invalid("invalid tsquery: invalid weight bitmap");
+    return { type: "word", lexeme, weight, prefix };
+  }
+  if (type !== 2) throw invalid(`unrecognized tsquery node type: ${type}`);
+  const operator = reader.byte();
+  if (operator < not || operator > phrase) {
+    throw invalid(`invalid tsquery: unrecognized operator type ${operator}`);
+  }
+  if (operator === not) return { type: "not", operand: readNode(reader, state, depth + 1) };
+  const distance = operator === phrase ? reader.int16() : 0;
+  const right = readNode(reader, state, depth + 1);
+  const left = readNode(reader, state, depth + 1);
+  return { type: "binary", operator, distance, left, right };
+}
+
+function nodeText(node: Node, parent: number, isRightOfPhrase: boolean): string {
+  if (node.type === "word") return lexemeText(node.lexeme) + flagsText(node.weight, node.prefix);
+  const operator = node.type === "not" ? not : node.operator;
+  const priority = priorities[operator] as number;
+  let text: string;
+  if (node.type === "not") text = `!${nodeText(node.operand, priority, false)}`;
+  else {
+    const left = nodeText(node.left, priority, false);
+    const right = nodeText(node.right, priority, operator === phrase);
+    text = `${left} ${operatorText(operator, node.distance)} ${right}`;
+  }
+  // The distances of phrases add up from the left, so what stands on the right keeps its parentheses.
+  return priority < parent || (operator === phrase && isRightOfPhrase) ? `( ${text} )` : text;
+}
+
+function operatorText(operator: number, distance: number): string {
+  if (operator === or) return "|";
+  if (operator === and) return "&";
+  return distance === 1 ? "<->" : `<${distance}>`;
+}
+
+function flagsText(weight: number, prefix: boolean): string {
+  const letters = Array.from("ABCD").filter((_, at) => weight & (8 >> at));
+  const flags = (prefix ? "*" : "") + letters.join("");
+  return flags === "" ? "" : `:${flags}`;
+}
+
+/** Recursive descent over the four priorities; binary operators bind to the left. */
+class QueryParser {
+  readonly #text: string;
+  #at = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  query(): Node | undefined {
+    this.#skipSpace();
+    if (this.#at === this.#text.length) return undefined;
+    const node = this.#binary(1);
+    if (this.#at < this.#text.length) throw this.#syntaxError();
+    return node;
+  }
+
+  #binary(priority: number): Node {
+    if (priority === 4) return this.#operand();
+    let left = this.#binary(priority + 1);
+    for (let found = this.#operator(priority); found; found = this.#operator(priority)) {
+      left = { type: "binary", ...found, left, right: this.#binary(priority + 1) };
+    }
+    return left;
+  }
+
+  #operator(priority: number): { operator: number; distance: number } | undefined {
+    this.#skipSpace();
+    const match = /(\|)|(&)|<(?:-|(\d{1,5}))>/y;
+    match.lastIndex = this.#at;
+    const found = match.exec(this.#text);
+    if (!found) return undefined;
+    const [all, isOr, isAnd, distance = "1"] = found;
+    const operator = isOr ? or : isAnd ? and : phrase;
+    if (priorities[operator] !== priority) return undefined;
+    if (Number(distance) > maxDistance) {
+      const message = `distance in phrase operator must be an integer value between zero and ${maxDistance} inclusive`;
+      throw new PgError(sqlstate.invalidParameterValue, message);
+    }
+    this.#at += all.length;
+    return { operator, distance: operator === phrase ? Number(distance) : 0 };
+  }
+
+  #operand(): Node {
+    this.#skipSpace();
+    if (++this.#depth > maxDepth)
+      throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
+    const node = this.#operandBody();
+    this.#depth--;
+    return node;
+  }
+
+  #operandBody(): Node {
+    const char = this.#text[this.#at];
+    if (char === "!") {
+      this.#at++;
+      return { type: "not", operand: this.#operand() };
+    }
+    if (char === "(") {
+      this.#at++;
+      const node = this.#binary(1);
+      this.#skipSpace();
+      if (this.#text[this.#at] !== ")") throw this.#syntaxError();
+      this.#at++;
+      return node;
+    }
+    if (char === undefined || /[:&|)<]/.test(char)) throw this.#syntaxError();
+    const { lexeme, end } = readLexeme(this.#text, this.#at, "tsquery", true);
+    this.#at = end;
+    return { type: "word", lexeme, ...this.#flags() };
+  }
+
+  #flags(): { weight: number; prefix: boolean } {
+    const flags = /:([abcd*]*)/iy;
+    flags.lastIndex = this.#at;
+    const match = flags.exec(this.#text);
+    if (!match) return { weight: 0, prefix: false };
+    this.#at = flags.lastIndex;
+    let weight = 0;
+    for (const letter of (match[1] as string).toUpperCase()) {
+      if (letter !== "*") weight |= 8 >> "ABCD".indexOf(letter);
+    }
+    return { weight, prefix: (match[1] as string).includes("*") };
+  }
+
+  #skipSpace(): void {
+    while (this.#at < this.#text.length && /\s/.test(this.#text[this.#at] as string)) this.#at++;
+  }
+
+  #syntaxError(): PgError {
+    return new PgError(sqlstate.syntaxError, `syntax error in tsquery: "${this.#text}"`);
+  }
+}
+
+function invalid(message: string): PgError {
+  return new PgError(sqlstate.internalError, message);
+}

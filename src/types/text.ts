@@ -1,0 +1,118 @@
+/**
+ * Types whose binary form is their text: text and its kin, json, jsonpath, xml, jsonb; and "char" and name, which are
+ * nearly that.
+ */
+import { PgError } from "../wire/error.ts";
+import { sqlstate } from "../wire/sqlstate.ts";
+import { decodeText, invalidEncoding } from "../wire/utf8.ts";
+import { type Codec, checkSize } from "./codec.ts";
+import { normalJson } from "./jsonb.ts";
+
+const encoder = new TextEncoder();
+
+/** Text in UTF-8. No text of PostgreSQL holds a NUL. @throws PgError 22021 */
+export function readText(bytes: Uint8Array): string {
+  const text = decodeText(bytes);
+  if (text.includes("\0")) throw invalidEncoding("0x00");
+  return text;
+}
+
+/** UTF-8. */
+export function textBytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+export const textCodec: Codec = { encode: textBytes, decode: readText };
+
+/** Types whose binary form is a version byte, 1, and the text: jsonb, jsonpath, ltree and its queries. */
+export function versioned(type: string, normal: (text: string) => string = (text) => text): Codec {
+  return {
+    encode(text) {
+      const bytes = encoder.encode(`\u0001${text}`);
+      return bytes;
+    },
+    decode(bytes) {
+      if (bytes.length === 0) throw new PgError(sqlstate.protocolViolation, "no data left in message");
+      if (bytes[0] !== 1) {
+        throw new PgError(sqlstate.internalError, `unsupported ${type} version number ${bytes[0]}`);
+      }
+      return normal(readText(bytes.subarray(1)));
+    },
+  };
+}
+
+export const jsonCodec: Codec = {
+  encode: textBytes,
+  decode(bytes) {
+    const text = readText(bytes);
+    try {
+      JSON.parse(text);
+    } catch {
+      throw new PgError(sqlstate.invalidTextRepresentation, "invalid input syntax for type json");
+    }
+    return text;
+  },
+};
+
+/** jsonb: a client may send any JSON; PostgreSQL's own text has sorted keys and one way of spacing. */
+export const jsonbCodec: Codec = versioned("jsonb", normalJson);
+
+/** name: text of at most 63 bytes. */
+export const nameCodec: Codec = {
+  encode(text) {
+    const bytes = encoder.encode(text);
+    if (bytes.length < 64) return bytes;
+    // Cut silently, at the start of a character.
+    let end = 63;
+    while (((bytes[end] as number) & 0xc0) === 0x80) end--;
+    return bytes.slice(0, end);
+  },
+  decode(bytes) {
+    if (bytes.length > 63) {
+      throw new PgError(sqlstate.nameTooLong, "identifier too long", {
+        detail: "Identifier must be less than 64 characters.",
+      });
+    }
+    return readText(bytes);
+  },
+};
+
+/** "char": one byte, written as an octal escape where it is not ASCII, and as nothing where it is zero. */
+export const charCodec: Codec = {
+  encode(text) {
+    const octal = /^\\([0-3][0-7]{2})$/.exec(text)?.[1];
+    if (octal !== undefined) return Uint8Array.of(Number.parseInt(octal, 8));
+    return Uint8Array.of(encoder.encode(text)[0] ?? 0);
+  },
+  decode(bytes) {
+    checkSize('"char"', bytes, 1);
+    const byte = bytes[0] as number;
+    if (byte >= 0x80) return `\\${byte.toString(8)}`;
+    return byte === 0 ? "" : String.fromCharCode(byte);
+  },
+};
+
+/** void: what a function without a result gives, an empty value. */
+export const voidCodec: Codec = {
+  encode: () => new Uint8Array(0),
+  decode: () => "",
+};
+
+/** Enumerations: their labels, which only the server knows. */
+export function enumCodec(name: string, labels: readonly string[] | undefined): Codec {
+  const known = labels && new Set(labels);
+  const checked = (label: string): string => {
+    if (known && !known.has(label)) {
+      throw badEnum(name, label);
+    }
+    return label;
+  };
+  return {
+    encode: (text) => textBytes(checked(text)),
+    decode: (bytes) => checked(readText(bytes)),
+  };
+}
+
+function badEnum(name: string, label: string): PgError {
+  return new PgError(sqlstate.invalidTextRepresentation, `invalid input value for enum ${name}: "${label}"`);
+}
