@@ -75,7 +75,7 @@ export async function readBody(request: Request, limit: number): Promise<string>
   const tooLarge = (): RequestError => new RequestError(413, `request is too large (max is ${limit} bytes)`);
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > limit) throw tooLarge();
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let text = "";
   try {
     const reader = request.body?.getReader();
