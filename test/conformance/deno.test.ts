@@ -1,5 +1,6 @@
 /** The gateway on Deno, by each of its ways in. */
 import { afterAll, beforeAll } from "vitest";
+import { driverSuites } from "../drivers/suite.ts";
 import { startDenoGateway } from "./transports/deno-gateway.ts";
 import { listenerTransports } from "./transports/listeners.ts";
 import { transportSuites } from "./transports/suite.ts";
@@ -12,3 +13,5 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 transportSuites(() => gateway, listenerTransports);
+// At the end: see ServedGateway.
+driverSuites(() => gateway.asking());

@@ -1,5 +1,6 @@
 /** The gateway on workerd, by each of its ways in. */
 import { afterAll, beforeAll } from "vitest";
+import { driverSuites } from "../drivers/suite.ts";
 import { transportSuites } from "./transports/suite.ts";
 import type { ServedGateway } from "./transports/transport.ts";
 import { startWorkerdGateway, workerdTransports } from "./transports/workerd-gateway.ts";
@@ -11,3 +12,5 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 transportSuites(() => gateway, workerdTransports);
+// At the end: see ServedGateway.
+driverSuites(() => gateway.asking());

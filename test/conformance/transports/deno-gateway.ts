@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { denoEnvironment, denoPath, root } from "../../adapters/deno/deno-process.ts";
-import { type Listeners, listenersFolder, transportsOf } from "./listeners.ts";
+import { type Listeners, listenersOptions, transportsOf } from "./listeners.ts";
 import { tcp } from "./sockets.ts";
 import type { ServedGateway } from "./transport.ts";
 
 export async function startDenoGateway(): Promise<ServedGateway> {
-  const options = listenersFolder();
+  const options = await listenersOptions();
   const program = fileURLToPath(new URL("./deno-program.ts", import.meta.url));
   const child = spawn(denoPath, ["run", "--quiet", "-A", program, JSON.stringify(options)], {
     cwd: root,
@@ -22,7 +22,7 @@ export async function startDenoGateway(): Promise<ServedGateway> {
   const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), failed]);
   const listeners: Listeners = JSON.parse(line);
   return {
-    http: `http://127.0.0.1:${listeners.http}`,
+    asking: async () => `http://127.0.0.1:${listeners.asking}`,
     admin: tcp("admin", listeners.plain),
     transports: transportsOf(listeners, options.folder),
     async close() {

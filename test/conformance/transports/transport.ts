@@ -31,8 +31,11 @@ export interface Otherwise {
 /** A gateway on some runtime, with one embedded PostgreSQL behind all of its ways in. */
 export interface ServedGateway {
   readonly transports: readonly Transport[];
-  /** Where `POST /sql` and WebSockets are, without a slash at the end. */
-  readonly http: string;
+  /**
+   * Where HTTP and WebSockets are for those who prove that they are users, without a slash at the end. From the first call
+   * on there may be no other way in.
+   */
+  asking(): Promise<string>;
   /** A connection to the same database that is no test's: whatever runs over `transports` finds what is made here. */
   readonly admin: Transport;
   close(): Promise<void>;

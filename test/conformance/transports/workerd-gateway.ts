@@ -16,7 +16,7 @@ export async function startWorkerdGateway(): Promise<ServedGateway> {
     },
   });
   return {
-    http: worker.url,
+    asking: async () => worker.url,
     admin: tcp("admin", upstream.port),
     transports: [
       tcp("TCP", worker.tcpPort),
