@@ -1,6 +1,7 @@
 /**
  * RESET on a shared backend. It goes back to the database's default there, for the settings of a client's startup packet
- * were only set by the gateway: they have to be set again before the client is told that its RESET is done.
+ * were only set by the gateway: they have to be set again before the client is told that its RESET is done. What runs
+ * behind a RESET in the same text or pipeline still finds the default.
  */
 import { classify } from "../../sql/classify.ts";
 import { splitStatements } from "../../sql/split.ts";
