@@ -1,9 +1,9 @@
 // The thread in which PGlite lives. It posts what it has to say as WorkerMessages and never returns to its event loop
 // between `ready` and `ended`: an idle PostgreSQL waits for input inside MainLoop.run().
 import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite";
 import {
@@ -85,7 +85,7 @@ function interruptAddresses(module: PostgresModule): InterruptAddresses | undefi
 
 function pgliteVersion(): string {
   // package.json is not among the package's exports, but its main file is, two folders below.
-  const main = createRequire(import.meta.url).resolve("@electric-sql/pglite");
+  const main = fileURLToPath(import.meta.resolve("@electric-sql/pglite"));
   const manifest = JSON.parse(readFileSync(join(dirname(main), "..", "package.json"), "utf8")) as {
     version: string;
   };

@@ -74,7 +74,10 @@ export async function openPglite(
 function startWorker(workerData: WorkerInput): Worker {
   // The same file name in the sources, which Node runs as they are, and in the build.
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new Worker(new URL(`./pglite-worker.${extension}`, import.meta.url), {
+  const url = new URL(`./pglite-worker.${extension}`, import.meta.url);
+  // Deno runs modules that are on the network, but starts no thread from there.
+  const local = url.protocol === "file:" ? url : new URL(`data:text/javascript,import "${url}";`);
+  return new Worker(local, {
     name: "pglite",
     workerData,
     resourceLimits: { stackSizeMb },
