@@ -27,7 +27,7 @@ export interface RunningWorker {
 }
 
 /** No telemetry, no look-up of this machine's place in the world, no log files. */
-const quiet = {
+export const quiet = {
   WRANGLER_SEND_METRICS: "false",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   WRANGLER_WRITE_LOGS: "false",
