@@ -1,6 +1,11 @@
 /** The gateway: which upstream serves which database, and who may connect. */
 import { type AuthSource, type Login, staticAuthSource, trustAuthSource } from "../auth/mod.ts";
-import { memoryCancelRegistry, type SessionOptions, type Upstream } from "../session/mod.ts";
+import {
+  memoryCancelRegistry,
+  memoryNotificationBroker,
+  type SessionOptions,
+  type Upstream,
+} from "../session/mod.ts";
 import { fatal } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { ConfigError, type GatewayConfig } from "./config.ts";
@@ -13,7 +18,7 @@ export type OpenUpstream = (url: string) => Upstream | Promise<Upstream>;
 export type Openers = Readonly<Record<string, OpenUpstream>>;
 
 /** What sessions need of the gateway. */
-export type SessionSource = Pick<SessionOptions, "auth" | "upstream" | "cancels">;
+export type SessionSource = Pick<SessionOptions, "auth" | "upstream" | "cancels" | "notifications">;
 
 /** What the operator decides for all sessions. */
 export type SessionHooks = Pick<SessionOptions, "limits" | "trace" | "onError">;
@@ -47,8 +52,12 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
   const opened = new Map<string, Promise<Upstream>>();
   const metrics = new GatewayMetrics();
   const databases = [...config.databases.keys()];
-  const auth = authSource(config);
-  const cancels = memoryCancelRegistry();
+  // For all ways in: a session that came by one may be cancelled, and notified, by another.
+  const shared = {
+    auth: authSource(config),
+    cancels: memoryCancelRegistry(),
+    notifications: memoryNotificationBroker(),
+  };
 
   function open(name: string): Promise<Upstream> | undefined {
     const key = config.databases.has(name) ? name : "*";
@@ -88,13 +97,12 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
   }
 
   return {
-    session: { auth, cancels, upstream: find },
+    session: { ...shared, upstream: find },
     metrics,
     trusts: trusts(config),
     databases,
     sessionsOver: (transport, { limits, trace, onError } = {}) => ({
-      auth,
-      cancels,
+      ...shared,
       limits,
       trace,
       onError(error, cause) {

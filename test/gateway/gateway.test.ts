@@ -9,7 +9,7 @@ import {
 import type { Upstream } from "../../src/session/mod.ts";
 import { MemoryTransport } from "../session/memory-transport.ts";
 import { scripted } from "../session/scripted-upstream.ts";
-import { startup, TestClient } from "../session/test-client.ts";
+import { query, startup, TestClient } from "../session/test-client.ts";
 
 const none: GatewayConfig = { databases: new Map(), users: new Map() };
 
@@ -118,6 +118,74 @@ describe("databases", () => {
     fake.fails = true;
     const broken = createGateway({ ...none, databases: new Map([["app", "broken:x"]]) }, fake.openers);
     await expect(broken.open()).rejects.toThrow("no such host");
+  });
+
+  test("ready() tells of each whether it can be opened, and tries again", async () => {
+    const fake = new Fake();
+    fake.fails = true;
+    const some = new Map([["bad", "broken:x"], ["thrown", "thrown:"], ...databases]);
+    const thrown = (): never => {
+      throw new Error("at once");
+    };
+    const gateway = createGateway({ ...none, databases: some }, { ...fake.openers, thrown });
+    expect((await gateway.ready()).map(({ database, error }) => [database, error?.message])).toEqual([
+      ["bad", "no such host"],
+      ["thrown", "at once"],
+      ["app", undefined],
+      ["logs", undefined],
+      ["*", undefined],
+    ]);
+    fake.fails = false;
+    expect((await gateway.ready())[0]).toEqual({ database: "bad", error: undefined });
+    expect(gateway.databases).toEqual(["bad", "thrown", "app", "logs", "*"]);
+  });
+
+  test("sessions are counted by their way in, under the name that is configured", async () => {
+    const gateway = createGateway({ ...none, databases }, new Fake().openers);
+    const session = gateway.sessionsOver("tcp");
+    const client = new TestClient({ ...session, transport: new MemoryTransport() });
+    void client.sendBytes(startup({ database: "whatever" }));
+    await client.until("ReadyForQuery");
+    expect(gateway.metrics.print()).toContain('edgewire_sessions{transport="tcp",database="*"} 1');
+    await client.vanish();
+    expect(gateway.metrics.print()).toContain('edgewire_sessions{transport="tcp",database="*"} 0');
+    expect(gateway.metrics.print()).toContain('edgewire_sessions_total{transport="tcp",database="*"} 1');
+  });
+
+  test("errors are counted, and shown to the operator's hook", async () => {
+    const gateway = createGateway({ ...none, databases: new Map() }, {});
+    const seen: string[] = [];
+    const session = gateway.sessionsOver("tcp", {
+      onError(error) {
+        seen.push(error.code);
+        return undefined;
+      },
+    });
+    const client = new TestClient({ ...session, transport: new MemoryTransport() });
+    void client.sendBytes(startup({ database: "missing" }));
+    await client.until("ErrorResponse");
+    expect(seen).toEqual(["3D000"]);
+    expect(gateway.metrics.print()).toContain('edgewire_errors_total{class="3D"} 1');
+    await client.vanish();
+  });
+
+  test("notifications go from one way in to another", async () => {
+    const gateway = createGateway({ ...none, databases }, new Fake().openers);
+    const [listener, sender] = (["tcp", "websocket"] as const).map(
+      (transport) => new TestClient({ ...gateway.sessionsOver(transport), transport: new MemoryTransport() }),
+    ) as [TestClient, TestClient];
+    for (const [client, sql] of [
+      [listener, "listen news"],
+      [sender, "notify news, 'x'"],
+    ] as const) {
+      void client.sendBytes(startup({ database: "app" }));
+      await client.until("ReadyForQuery");
+      client.take();
+      void client.send(query(sql));
+      await client.until("ReadyForQuery");
+    }
+    await expect.poll(() => listener.take().join()).toContain("NotificationResponse");
+    await Promise.all([listener.vanish(), sender.vanish()]);
   });
 
   test("close() closes those that were opened, each of them, and those only", async () => {
