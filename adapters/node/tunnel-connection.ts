@@ -43,6 +43,9 @@ const startupTimeout = 60_000;
 /** Milliseconds between two pings: proxies and routers on the way forget connections that say nothing. */
 const pingInterval = 30_000;
 
+/** Milliseconds after the closing frame for the gateway's own; then the connection is cut. */
+const closeTimeout = 5_000;
+
 /** Milliseconds before TCP keepalive probes. */
 const keepAliveDelay = 60_000;
 
@@ -55,6 +58,7 @@ const maxReason = 500;
 const noBytes = new Uint8Array(0);
 
 export class TunnelConnection implements Receiver, Draining {
+  /** Settles when the client has been told everything; its socket may linger. */
   readonly closed: Promise<void>;
   readonly #transport: SocketTransport;
   readonly #target: TunnelTarget;
@@ -81,13 +85,16 @@ export class TunnelConnection implements Receiver, Draining {
   #startupTimer: ReturnType<typeof setTimeout>;
   #pingTimer: ReturnType<typeof setInterval> | undefined;
   #error: Error | undefined;
+  readonly #settleClosed: () => void;
 
   /** @param refuse what to answer a StartupMessage with, instead of carrying it on */
   constructor(transport: SocketTransport, target: TunnelTarget, refuse?: PgError) {
     this.#transport = transport;
     this.#target = target;
     this.#refuse = refuse;
-    this.closed = transport.closed;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#settleClosed = resolve;
     this.#startupTimer = setTimeout(() => transport.destroy(), startupTimeout);
   }
 
@@ -117,6 +124,7 @@ export class TunnelConnection implements Receiver, Draining {
 
   /** The client is gone. */
   end(): void {
+    if (this.#state === "ended") return;
     this.#end();
     // What it said before it went is still carried on; else what runs for it is cancelled.
     if (this.#leaving) this.#socket?.close();
@@ -178,13 +186,15 @@ export class TunnelConnection implements Receiver, Draining {
   #open(firstLength: number): void {
     this.#state = "opening";
     const { url, headers, handshakeTimeout } = this.#target;
-    const socket = new WebSocket(url, {
+    const settings = {
       headers,
       handshakeTimeout,
       perMessageDeflate: false,
+      closeTimeout,
       // Rows are as long as they are; they pass through.
       maxPayload: 0,
-    });
+    };
+    const socket = new WebSocket(url, settings);
     this.#socket = socket;
     socket.on("error", (error) => {
       this.#error ??= error;
@@ -317,6 +327,7 @@ export class TunnelConnection implements Receiver, Draining {
     this.#pending = noBytes;
     this.#opened.resolve();
     this.#transport.end();
+    this.#settleClosed();
   }
 }
 

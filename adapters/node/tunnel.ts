@@ -62,11 +62,9 @@ export async function openTunnel(options: TunnelOptions): Promise<Listener> {
     const full = connections.size >= maxConnections;
     const connection = new TunnelConnection(transport, target, full ? tooManyClients() : undefined);
     transports.add(transport);
+    transport.closed.then(() => transports.delete(transport));
     if (!full) connections.add(connection);
-    transport.closed.then(() => {
-      transports.delete(transport);
-      connections.delete(connection);
-    });
+    connection.closed.then(() => connections.delete(connection));
     transport.attach(connection);
   }
 

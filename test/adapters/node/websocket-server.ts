@@ -17,6 +17,8 @@ export interface ServedWebSockets {
   readonly url: string;
   readonly listener: WebSocketListener;
   close(grace?: number): Promise<void>;
+  /** Cuts every connection. */
+  terminate(): void;
 }
 
 const open = new Set<ServedWebSockets>();
@@ -33,6 +35,11 @@ export async function serveWebSockets(
   const server = createServer((_, response) => response.writeHead(404).end());
   const session = { auth: trustAuthSource(), upstream: () => upstream, ...options.session };
   const listener = attachWebSockets(server, { ...options, session });
+  const connections = new Set<Socket>();
+  server.on("connection", (socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const served: ServedWebSockets = {
@@ -45,6 +52,9 @@ export async function serveWebSockets(
       await listener.close(grace);
       server.closeAllConnections();
       await closed;
+    },
+    terminate() {
+      for (const socket of connections) socket.destroy();
     },
   };
   open.add(served);
