@@ -1,5 +1,6 @@
 /** What /sql answers over any upstream that is a PostgreSQL in the end, which is the judge of values. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { jsonOfValue } from "../../src/http/json-values.ts";
 import type { Upstream } from "../../src/session/mod.ts";
 import { rawArrays, SqlClient } from "./sql-client.ts";
 
@@ -193,6 +194,16 @@ function values(client: Client): void {
       for (const [at, [, value]] of decoded.entries()) {
         if (typeof value === "string") expect(raw?.[at]).toBe(value);
       }
+    });
+
+    test("of all built-in array types are arrays, those of rows of the catalog excepted", async () => {
+      const arrays = (await client().rows(
+        `select a.oid from pg_type as a join pg_type as e on e.oid = a.typelem
+          where a.typcategory = 'A' and a.typlen = -1 and a.typsubscript = 'array_subscript_handler'::regproc
+            and a.oid < 10000 and e.typtype <> 'c' and a.typname not in ('int2vector', 'oidvector')`,
+      )) as [string][];
+      expect(arrays.length).toBeGreaterThan(70);
+      expect(arrays.filter(([typeOid]) => jsonOfValue(Number(typeOid), "{}") !== "[]")).toEqual([]);
     });
 
     test("else are what JSON has for them", async () => {
