@@ -41,6 +41,8 @@ export class ConnTransport implements Transport {
   #overflow = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #handshaking = false;
+  /** The client has closed its side. */
+  #halfClosed = false;
   #ending = false;
   #gone = false;
   readonly #settleClosed: () => void;
@@ -79,6 +81,9 @@ export class ConnTransport implements Transport {
     this.#outbox
       .flush()
       .then(() => channel.closeWrite())
+      .then(() => {
+        if (this.#halfClosed) this.destroy();
+      })
       .catch(() => this.destroy());
     // What the client still sends is read and dropped: closing over it would be a reset, which takes back from the client
     // what it has not read yet. But one that does not close its side, or does not read, is not waited for for ever.
@@ -117,7 +122,7 @@ export class ConnTransport implements Transport {
       const chunk = await channel.read();
       // The handshake reads the same channel now, and gets the same bytes.
       if (this.#handshaking || channel !== this.#channel || this.#gone) return;
-      if (!chunk) return this.#halfClosed();
+      if (!chunk) return this.#inputEnded();
       if (this.#ending) continue;
       if (first && direct && chunk[0] === tlsHandshakeByte) return this.#directTls(direct, chunk);
       const pending = this.#session?.receive(chunk);
@@ -141,7 +146,8 @@ export class ConnTransport implements Transport {
   }
 
   /** The client sends no more. It may still read, or be gone: only a failing write would tell. */
-  #halfClosed(): void {
+  #inputEnded(): void {
+    this.#halfClosed = true;
     if (this.#ending) return void this.#outbox.flush().then(() => this.destroy());
     this.#timer = setTimeout(() => this.#session?.end(), this.#options.lostClientGrace);
     this.#session?.finish();

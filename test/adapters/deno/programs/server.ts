@@ -40,7 +40,8 @@ const methods: {
     const { host, port, path } = listener;
     return { id: served.push({ listener, upstream, tls, errors }) - 1, host, port, path };
   },
-  close: (id, grace) => at(id).listener.close(grace),
+  // JSON has no undefined.
+  close: (id, grace) => at(id).listener.close(grace ?? undefined),
   size: (id) => at(id).listener.size,
   counts: (id) => at(id).upstream.counts,
   errors: (id) => at(id).errors,
