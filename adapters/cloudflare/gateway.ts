@@ -1,6 +1,6 @@
 // The gateway of an isolate, made of the Worker's variables. It does no I/O of its own, so all invocations share it; each
 // session's connections are its invocation's.
-import type { AuthSource } from "../../src/auth/mod.ts";
+import { type AuthSource, parseVerifier } from "../../src/auth/mod.ts";
 import {
   ConfigError,
   createGateway,
@@ -10,9 +10,13 @@ import {
 } from "../../src/gateway/mod.ts";
 import { memoryCancelRegistry, type SessionOptions } from "../../src/session/mod.ts";
 import { fatal, sqlstate } from "../../src/wire/mod.ts";
+import { invocationCancels, invocationNotifications } from "./broker.ts";
 import { acrossInvocations } from "./cancels.ts";
 import { openers } from "./databases.ts";
 import type { Env } from "./env.ts";
+
+/** What Cloudflare lets PBKDF2 do; workerd by itself has no limit. */
+const mostIterations = 100_000;
 
 export interface WorkerGateway {
   readonly gateway: Gateway;
@@ -34,7 +38,7 @@ export function gatewayOf(env: Env): WorkerGateway {
 /** For the sessions over TCP. */
 export function tcpSessions(env: Env): SessionOptions {
   const { gateway, variables } = gatewayOf(env);
-  return { ...gateway.sessionsOver("tcp"), limits: variables.limits };
+  return gateway.sessionsOver("tcp", { limits: variables.limits });
 }
 
 function configured(env: Env): WorkerGateway {
@@ -42,6 +46,10 @@ function configured(env: Env): WorkerGateway {
     const variables = readVariables(env);
     check(variables);
     const gateway = createGateway(variables, openers(env));
+    if (env.EDGEWIRE_BROKER) {
+      const own = { cancels: invocationCancels(env), notifications: invocationNotifications(env) };
+      return { variables, gateway: withSessions(gateway, own) };
+    }
     const cancels = acrossInvocations(gateway.session.cancels ?? memoryCancelRegistry());
     return { variables, gateway: withSessions(gateway, { cancels }) };
   } catch (error) {
@@ -63,6 +71,14 @@ function check({ databases, users, auth }: GatewayVariables): void {
       "no user is configured: set the secret EDGEWIRE_USERS, or EDGEWIRE_AUTH=trust to let everybody in",
     );
   }
+  for (const [user, text] of users) {
+    const verifier = parseVerifier(text);
+    if (verifier.type !== "scram-sha-256" || verifier.iterations <= mostIterations) continue;
+    console.warn(
+      `edgewire: the verifier of user "${user}" has ${verifier.iterations} iterations, and Workers derive keys with up to ` +
+        `${mostIterations}: the user can log in by SCRAM, but not where a password is sent (/sql, the driver of Neon)`,
+    );
+  }
 }
 
 function misconfigured(error: ConfigError): WorkerGateway {
@@ -79,16 +95,21 @@ function misconfigured(error: ConfigError): WorkerGateway {
     variables: readVariables({}),
     gateway: {
       ...withSessions(gateway, { auth }),
+      trusts: false,
       open: () => Promise.reject(error),
       ready: async () => [{ database: "*", error: new Error("the gateway is not configured") }],
     },
   };
 }
 
-function withSessions(gateway: Gateway, own: Partial<Gateway["session"]>): Gateway {
+function withSessions(gateway: Gateway, own: Partial<SessionOptions>): Gateway {
   return {
     ...gateway,
     session: { ...gateway.session, ...own },
-    sessionsOver: (transport) => ({ ...gateway.sessionsOver(transport), ...own }),
+    sessionsOver(transport, hooks) {
+      const session = gateway.sessionsOver(transport, hooks);
+      // The client of a request to /sql never sees its session's cancel key: nobody elsewhere has to know of it.
+      return { ...session, ...own, ...(transport === "http" && { cancels: session.cancels }) };
+    },
   };
 }

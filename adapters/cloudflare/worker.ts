@@ -9,4 +9,6 @@ const worker: ExportedHandler<Env> = {
   fetch: serveRequest,
 };
 
+export { BrokerObject } from "./broker-object.ts";
+export { SessionObject } from "./session-object.ts";
 export default worker;
