@@ -1,5 +1,5 @@
 /** What every way into a gateway has to pass: the transcripts, and two drivers of the kind that applications use. */
-import { describe } from "vitest";
+import { beforeAll, describe } from "vitest";
 import { pgSuite } from "../../drivers/pg.ts";
 import { postgresSuite } from "../../drivers/postgres.ts";
 import { transcriptSuite } from "./transcripts.ts";
@@ -10,6 +10,7 @@ export function transportSuites(gateway: () => ServedGateway, names: readonly st
   for (const name of names) {
     const transport = (): Transport => named(gateway(), name);
     describe(name, () => {
+      beforeAll(() => transport().prepare?.());
       describe("transcripts", () => transcriptSuite(transport, () => gateway().admin));
       describe("pg", () => pgSuite(transport));
       describe("postgres", () => postgresSuite(transport));

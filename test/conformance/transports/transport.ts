@@ -7,6 +7,8 @@ import { WireClient } from "../wire-client.ts";
 
 export interface Transport {
   readonly name: string;
+  /** What has to be done before its first connection. */
+  prepare?(): Promise<void>;
   /** Opens one more connection: encrypted already where the transport is, and before any startup packet. */
   open(): Promise<Duplex>;
   /** Where drivers connect by themselves. Absent: they are handed a stream of `open`. */
