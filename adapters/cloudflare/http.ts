@@ -16,11 +16,14 @@ export function serveRequest(
   let app = apps.get(env);
   if (!app) {
     const { gateway, variables } = gatewayOf(env);
-    app = createApp({ gateway, limits: variables.limits, ...variables.http, upgrade });
+    app = createApp({ gateway, limits: variables.limits, ...variables.http, upgrade, address });
     apps.set(env, app);
   }
   return app.fetch(request, env, context);
 }
+
+const address = (request: Request): string | undefined =>
+  request.headers.get("cf-connecting-ip") ?? undefined;
 
 const upgrade: Upgrade = (request, serve, env) => {
   const sessions = (env as Env).EDGEWIRE_SESSIONS;

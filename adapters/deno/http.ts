@@ -60,6 +60,11 @@ export async function listenHttp(
   };
 }
 
+/** The `address` of an app on Deno. */
+export function clientAddress(_request: Request, info: unknown): string | undefined {
+  return (info as Deno.ServeHandlerInfo<Deno.NetAddr>).remoteAddr.hostname;
+}
+
 function certificate(files: CertificateFiles): { cert: string; key: string } {
   certificateWithKey(files);
   return { cert: readFileSync(files.cert, "utf8"), key: readFileSync(files.key, "utf8") };

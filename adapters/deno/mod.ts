@@ -2,7 +2,7 @@
 export { openPglite, type PgliteBackend, type PgliteOptions } from "../node/pglite.ts";
 export { connectUrl } from "./connect-url.ts";
 export { openers } from "./databases.ts";
-export { type HttpListener, type HttpListenOptions, listenHttp } from "./http.ts";
+export { clientAddress, type HttpListener, type HttpListenOptions, listenHttp } from "./http.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";
 export { openPostgres } from "./postgres.ts";
 export { type ServeOptions, serve } from "./serve.ts";

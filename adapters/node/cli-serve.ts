@@ -2,7 +2,7 @@
 // Deno has this command, too.
 import type { Hono } from "hono";
 import { createGateway, type Gateway, type Openers, type SessionHooks } from "../../src/gateway/mod.ts";
-import { createApp, type Upgrade, webSocketOptions } from "../../src/http/mod.ts";
+import { type AppOptions, createApp, webSocketOptions } from "../../src/http/mod.ts";
 import type { SessionOptions } from "../../src/session/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 import { bracketed, explainAddress } from "./cli-address.ts";
@@ -25,8 +25,7 @@ export interface ServeRuntime<Tls extends Reloadable> {
     options: Omit<ListenOptions, "tls"> & { readonly tls?: Tls | undefined },
   ) => Promise<Listener>;
   readonly listenHttp: (app: Hono, options: HttpListenOptions) => Promise<HttpListener>;
-  /** Where upgrades to WebSockets are requests; else `listenHttp` takes them by its `webSockets`. */
-  readonly upgrade?: Upgrade | undefined;
+  readonly address: NonNullable<AppOptions["address"]>;
 }
 
 /** @returns the exit code, after the server's end */
@@ -87,11 +86,11 @@ async function startHttp<Tls extends Reloadable>(
   config: ServeConfig,
   gateway: Gateway,
   listener: Listener,
-  { listenHttp, upgrade }: ServeRuntime<Tls>,
+  { listenHttp, address }: ServeRuntime<Tls>,
 ): Promise<HttpListener | undefined> {
   const { http, httpSettings, tls, maxConnections } = config;
   if (!http) return undefined;
-  const options = { gateway, ...hooks(config), ...httpSettings, upgrade };
+  const options = { gateway, ...hooks(config), ...httpSettings, address };
   const webSockets = { ...webSocketOptions(options), maxConnections, others: () => listener.size };
   try {
     const { host, port } = http;

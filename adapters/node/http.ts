@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
 import { within } from "./drain.ts";
 import type { CertificateFiles } from "./tls.ts";
@@ -78,6 +78,11 @@ export async function listenHttp(
       return closing;
     },
   };
+}
+
+/** The `address` of an app on Node. */
+export function clientAddress(_request: Request, context: unknown): string | undefined {
+  return (context as HttpBindings).incoming.socket.remoteAddress;
 }
 
 function certificate({ cert, key }: CertificateFiles): { cert: Buffer; key: Buffer; minVersion: "TLSv1.2" } {

@@ -1,7 +1,7 @@
 /** edgewire on Node: the TCP server with TLS, the embedded PGlite, and connections to PostgreSQL servers. */
 export { connectUrl } from "./connect-url.ts";
 export { openers } from "./databases.ts";
-export { type HttpListener, type HttpListenOptions, listenHttp } from "./http.ts";
+export { clientAddress, type HttpListener, type HttpListenOptions, listenHttp } from "./http.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";
 export { openPglite, type PgliteBackend, type PgliteOptions } from "./pglite.ts";
 export { openPostgres } from "./postgres.ts";

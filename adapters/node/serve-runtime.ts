@@ -1,8 +1,14 @@
 // What `edgewire serve` runs on, on Node.
 import type { ServeRuntime } from "./cli-serve.ts";
 import { openers } from "./databases.ts";
-import { listenHttp } from "./http.ts";
+import { clientAddress, listenHttp } from "./http.ts";
 import { listen } from "./listen.ts";
 import { type TlsServer, tlsServer } from "./tls.ts";
 
-export const serveRuntime: ServeRuntime<TlsServer> = { openers, tlsServer, listen, listenHttp };
+export const serveRuntime: ServeRuntime<TlsServer> = {
+  openers,
+  tlsServer,
+  listen,
+  listenHttp,
+  address: clientAddress,
+};

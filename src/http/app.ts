@@ -33,6 +33,8 @@ export interface AppOptions extends SessionHooks {
    * trusts everyone, those of pages from the own machine (`loopback`).
    */
   readonly origins?: readonly string[] | undefined;
+  /** The client's address, for logs and authentication rules, as the runtime tells it: see `Upgrade` for `context`. */
+  readonly address?: ((request: Request, context: unknown) => string | undefined) | undefined;
   /** Where upgrades are no requests but events of a server of their own, as on Node, there is none. */
   readonly upgrade?: Upgrade | undefined;
 }
@@ -54,7 +56,8 @@ export function createApp(options: AppOptions): Hono {
     app.use(async (c, next) => {
       const request = c.req.raw;
       if (!asksForWebSocket(request)) return next();
-      const serve = (connection: WebSocketConnection) => serveWebSocket(connection, session);
+      const address = options.address?.(request, c.env);
+      const serve = (connection: WebSocketConnection) => serveWebSocket(connection, session, { address });
       return refuseUpgrade(request, { origins }) ?? upgrade(request, serve, c.env);
     });
   }
@@ -77,7 +80,7 @@ export function createApp(options: AppOptions): Hono {
     c.body(metrics.print(), 200, { ...fresh, "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
   );
   const sql = sqlHandler({ ...options, origins });
-  app.all("/sql", (c) => sql(c.req.raw));
+  app.all("/sql", (c) => sql(c.req.raw, options.address?.(c.req.raw, c.env)));
   app.all("*", (c) =>
     // The driver's paths, asked for without an upgrade.
     /^\/v[12]$/.test(c.req.path)

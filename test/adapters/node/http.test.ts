@@ -1,7 +1,12 @@
 // HTTP on Node: the app behind a real server.
 import { request as requestHttps } from "node:https";
 import { afterAll, describe, expect, test } from "vitest";
-import { type HttpListener, type HttpListenOptions, listenHttp } from "../../../adapters/node/http.ts";
+import {
+  clientAddress,
+  type HttpListener,
+  type HttpListenOptions,
+  listenHttp,
+} from "../../../adapters/node/http.ts";
 import { createGateway } from "../../../src/gateway/mod.ts";
 import { createApp } from "../../../src/http/mod.ts";
 import type { Result, Upstream } from "../../../src/session/mod.ts";
@@ -38,7 +43,7 @@ async function listening(
     { databases: new Map([["*", "test:"]]), users: new Map() },
     { test: () => upstream },
   );
-  const server = await listenHttp(createApp({ gateway }), options);
+  const server = await listenHttp(createApp({ gateway, address: clientAddress }), options);
   return {
     server,
     sql: (init) =>
@@ -60,6 +65,14 @@ test("answers, on loopback and a free port", async () => {
   expect(await answer.json()).toMatchObject({ command: "SELECT", rowCount: 1 });
   await server.close();
   await expect(sql()).rejects.toThrow();
+});
+
+test("tells sessions where their client is", async () => {
+  const seen = scripted();
+  const { server, sql } = await listening(seen.upstream);
+  expect((await sql()).status).toBe(200);
+  expect(seen.client.login.address).toBe("127.0.0.1");
+  await server.close();
 });
 
 test("tells when the port is taken", async () => {
