@@ -143,15 +143,15 @@ export class TunnelConnection implements Receiver, Draining {
 
   #startup(): void | Promise<void> {
     const bytes = this.#pending;
-    if (bytes.length < 8) return;
+    if (bytes.length < 4) return;
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const length = view.getInt32(0);
-    if (length < 8 || length > maxStartupPacketLength + 4) {
-      return this.#fail(fatal(sqlstate.protocolViolation, "invalid length of startup packet"));
-    }
+    if (length < 8 || length > maxStartupPacketLength + 4) return this.#fail(invalidLength());
     if (bytes.length < length) return;
     const code = view.getInt32(4);
-    if (code === sslRequest || code === gssencRequest) return this.#answerEncryption(code, length);
+    if (code === sslRequest || code === gssencRequest) {
+      return length === 8 ? this.#answerEncryption(code, length) : this.#fail(invalidLength());
+    }
     clearTimeout(this.#startupTimer);
     this.#cancelling = code === cancelRequest;
     if (this.#refuse && !this.#cancelling) return this.#fail(this.#refuse);
@@ -161,20 +161,14 @@ export class TunnelConnection implements Receiver, Draining {
 
   /** TLS is this side's matter: the way behind it is encrypted by the WebSocket. */
   #answerEncryption(code: number, length: number): void | Promise<void> {
-    const kind = code === sslRequest ? "SSL" : "GSSAPI encryption";
-    if (this.#pending.length > length) {
-      // Sent before any encryption, they may be an attacker's (CVE-2021-23214).
-      const message = `received unencrypted data after ${kind} request`;
-      return this.#fail(fatal(sqlstate.protocolViolation, message));
-    }
-    this.#pending = noBytes;
-    if (this.#encryptionDone.has(code) || this.#transport.tls) {
-      return this.#fail(fatal(sqlstate.protocolViolation, `unexpected ${kind} request`));
-    }
-    this.#encryptionDone.add(code);
     const { startTls } = this.#transport;
+    if (this.#encryptionDone.has(code) || this.#transport.tls) return this.#fail(unexpected(code));
+    this.#encryptionDone.add(code);
     const offered = code === sslRequest && startTls !== undefined;
-    this.#transport.write(Uint8Array.of(offered ? 0x53 : 0x4e));
+    if (!offered) this.#transport.write(Uint8Array.of(0x4e));
+    if (this.#pending.length > length) return this.#fail(unencryptedData(code));
+    this.#pending = noBytes;
+    if (offered) this.#transport.write(Uint8Array.of(0x53));
     // If the handshake fails, the transport ends this connection.
     if (!offered) return undefined;
     return startTls().then(
@@ -338,4 +332,24 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   bytes.set(first);
   bytes.set(second, first.length);
   return bytes;
+}
+
+function invalidLength(): PgError {
+  return fatal(sqlstate.protocolViolation, "invalid length of startup packet");
+}
+
+/** Sent before any encryption, it may be an attacker's (CVE-2021-23214). */
+function unencryptedData(code: number): PgError {
+  const kind = code === sslRequest ? "SSL" : "GSSAPI encryption";
+  return fatal(sqlstate.protocolViolation, `received unencrypted data after ${kind} request`, {
+    detail:
+      "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
+  });
+}
+
+/** A second request is no request to PostgreSQL, but a version that it does not know. */
+function unexpected(code: number): PgError {
+  const version = `${code >> 16}.${code & 0xffff}`;
+  const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`;
+  return fatal(sqlstate.featureNotSupported, message);
 }
