@@ -1,5 +1,5 @@
-// The ways from a Worker to a PostgreSQL server: by TCP with and without TLS, by WebSocket, by Hyperdrive; servers that are
-// not there; and back-pressure all the way through.
+// The ways from a Worker to a PostgreSQL server: by TCP with and without TLS, and by Hyperdrive; servers that are not
+// there; and back-pressure all the way through.
 import { createServer, type Server } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -56,6 +56,8 @@ beforeAll(async () => {
     pooled: `${server(plain.port, "disable")}&pool_size=5`,
     local: "postgres://gateway@%2Ftmp/postgres",
     hyperdrive: "hyperdrive:PLAIN",
+    websocket_down: "postgres+ws://gateway@127.0.0.1:1/postgres",
+    websocket_plain: "postgres+ws://gateway@127.0.0.1:1/postgres?sslmode=require",
     nothing: "hyperdrive:NOTHING",
   };
   worker = await startWorker({
@@ -135,6 +137,7 @@ describe("a server", () => {
     ["down", "connection to server at 127.0.0.1:1 failed"],
     ["unresolved", "connection to server at no-such-host.invalid:5432 failed"],
     ["silent", "timeout expired"],
+    ["websocket_down", "connection to server at ws://127.0.0.1:1/v2 failed"],
   ])("that is %s: 08001", async (database, message) => {
     await expect(echo(database)).rejects.toMatchObject({
       code: "08001",
@@ -149,6 +152,7 @@ describe("a server", () => {
     ["direct", "sslnegotiation=direct needs ALPN"],
     ["pooled", "pool_size has no meaning on Workers"],
     ["local", "Workers have no Unix sockets"],
+    ["websocket_plain", 'sslmode "require" needs postgres+wss://'],
     ["nothing", 'no Hyperdrive binding "NOTHING"'],
   ])("by a URL that asks for what Workers have not (%s) is refused", async (database, detail) => {
     await expect(echo(database)).rejects.toMatchObject({
@@ -157,8 +161,9 @@ describe("a server", () => {
     });
   });
 
-  test("is reached through Hyperdrive", async () => {
+  test("is reached by Hyperdrive", async () => {
     expect(await echo("hyperdrive")).toEqual([["select hello"]]);
+    await expect.poll(() => upstream.clients.size).toBe(0);
   });
 });
 

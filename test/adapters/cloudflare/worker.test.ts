@@ -84,6 +84,10 @@ describe("logging in", () => {
     const connection = await connectUrl(url("strong:wonder"));
     expect(await query(connection, "select 2 as two")).toMatchObject([{ rows: [["2"]] }]);
     connection.close();
+    // In production a password that is sent could not be checked.
+    expect(worker.harness.getLogs().map(({ message }) => message)).toEqual([
+      expect.stringContaining('the verifier of user "strong" has 200000 iterations'),
+    ]);
   });
 
   test("fails with a wrong password, an unknown user, an unknown database", async () => {

@@ -40,11 +40,7 @@ export async function startWorker(options: WorkerOptions = {}): Promise<RunningW
   Object.assign(process.env, quiet);
   // Late, since it takes a second, and not every test of a file may need it.
   const { createTestHarness } = await import("wrangler");
-  const tcpPort = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), "edgewire-worker-"));
-  const configPath = join(folder, "wrangler.toml");
-  const toml = readFileSync(join(root, "wrangler.toml"), "utf8");
-  writeFileSync(configPath, moved(options.config?.(toml) ?? toml, tcpPort));
+  const { configPath, tcpPort, remove } = await writeConfig(options.config);
   const harness = createTestHarness({
     root,
     workers: [
@@ -63,23 +59,30 @@ export async function startWorker(options: WorkerOptions = {}): Promise<RunningW
       harness,
       async stop() {
         await harness.close();
-        rmSync(folder, { recursive: true, force: true });
+        remove();
       },
     };
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
     throw error;
   }
 }
 
-/** The configuration in another folder, with another port. */
-function moved(toml: string, tcpPort: number): string {
-  return toml
+/** The project's configuration in a folder of its own, with a free port. */
+export async function writeConfig(
+  change: (toml: string) => string = (toml) => toml,
+): Promise<{ configPath: string; tcpPort: number; remove(): void }> {
+  const tcpPort = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "edgewire-worker-"));
+  const configPath = join(folder, "wrangler.toml");
+  const toml = change(readFileSync(join(root, "wrangler.toml"), "utf8"))
     .replace(/^main = "(.*)"$/m, (_, main: string) => `main = ${JSON.stringify(join(root, main))}`)
     .replace(/^port = 5432$/m, `port = ${tcpPort}`);
+  writeFileSync(configPath, toml);
+  return { configPath, tcpPort, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
