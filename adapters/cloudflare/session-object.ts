@@ -35,7 +35,7 @@ import { SnapshotStore } from "./snapshot-store.ts";
 /** Seconds of idleness until a session is suspended, unless EDGEWIRE_SUSPEND_AFTER says otherwise. */
 const defaultIdle = 5;
 
-/** Milliseconds until a session that could not be suspended is asked again, at the most. */
+/** Milliseconds until a session that could not be suspended is asked again, at the most: it is asked ever less often. */
 const maxWait = 60_000;
 
 /** What is kept with the WebSocket, wherever its session is. */
@@ -186,8 +186,9 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
   /** Counts down anew; `busy`: because something has come from the client. */
   #rest(busy: boolean): void {
     clearTimeout(this.#timer);
-    const idle = Number(this.env.EDGEWIRE_SUSPEND_AFTER ?? defaultIdle) * 1_000;
-    this.#wait = busy ? idle : Math.min(this.#wait * 2, maxWait);
+    const seconds = Number(this.env.EDGEWIRE_SUSPEND_AFTER);
+    const idle = (seconds > 0 ? seconds : defaultIdle) * 1_000;
+    this.#wait = busy ? idle : Math.min(this.#wait * 2, Math.max(idle, maxWait));
     this.#timer = setTimeout(() => void this.#suspend(), this.#wait);
   }
 

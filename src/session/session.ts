@@ -85,7 +85,9 @@ export class Session {
     return new Session(transport, options, snapshot);
   }
 
-  /** @internal `resumed` is for `resume`. */
+  constructor(transport: Transport, options: SessionOptions);
+  /** @internal See `resume`. */
+  constructor(transport: Transport, options: SessionOptions, resumed: SessionSnapshot);
   constructor(transport: Transport, options: SessionOptions, resumed?: SessionSnapshot) {
     this.#transport = transport;
     this.#options = options;

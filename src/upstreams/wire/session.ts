@@ -45,6 +45,8 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
   /** Cancel requests on their way: they may hit whatever runs on the connection when they arrive. */
   readonly #cancels: Set<Promise<void>> = new Set();
   readonly #notes: SessionNotes | undefined;
+  /** The connection was given another session's settings, and has told them. */
+  readonly #restored: boolean;
   #peer!: RelayPeer;
   #status: TransactionStatus = "I";
   /** ReadyForQuery has passed since the client was last told that it is idle. */
@@ -71,6 +73,7 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     this.#pool = pool;
     this.#route = route;
     this.parameters = suspension?.parameters ?? connection.parameters;
+    this.#restored = suspension?.parameters !== undefined;
     const notes = suspension?.notes;
     this.#notes = notes;
     if (notes) this.suspend = () => this.#suspend(notes);
@@ -123,6 +126,8 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     // A cancel request that is still on its way must not hit the next client's statement.
     await Promise.all(this.#cancels);
     this.#connection.giveBack();
+    // The pool would take what it knows of the settings for what they are when they are reset.
+    if (clean && this.#restored) this.#connection.close();
     await this.#pool.release(this.#connection, clean);
   }
 

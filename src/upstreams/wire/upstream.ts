@@ -34,6 +34,18 @@ export function wireUpstream(options: WireOptions): Upstream {
         throw forClient(PgError.from(error));
       }
     },
+    async ready() {
+      // A connection that stands is proof enough.
+      if (pool.taken + pool.idle > 0) return;
+      try {
+        await pool.release(await pool.acquire({}), true);
+      } catch (error) {
+        throw forClient(PgError.from(error));
+      }
+    },
+    get connections() {
+      return { taken: pool.taken, idle: pool.idle };
+    },
     close: () => pool.close(),
   };
 }
