@@ -41,7 +41,7 @@ export interface Gateway {
   sessionsOver(transport: TransportName, options?: SessionHooks): SessionOptions;
   /** Opens every upstream now instead of at its first client. */
   open(): Promise<void>;
-  /** Opens the upstreams that are not open, and tells which cannot be. It never rejects. */
+  /** Opens the upstreams that are not open, and tells which cannot be, or have nothing behind them. It never rejects. */
   ready(): Promise<Readiness[]>;
   close(): Promise<void>;
 }
@@ -50,7 +50,13 @@ export interface Gateway {
 export function createGateway(config: GatewayConfig, openers: Openers): Gateway {
   for (const [name, url] of config.databases) openerOf(openers, name, url);
   const opened = new Map<string, Promise<Upstream>>();
-  const metrics = new GatewayMetrics();
+  const live = new Map<string, Upstream>();
+  const metrics = new GatewayMetrics(() =>
+    databases.map((database) => {
+      const upstream = live.get(database);
+      return { database, open: upstream !== undefined, connections: upstream?.connections };
+    }),
+  );
   const databases = [...config.databases.keys()];
   // For all ways in: a session that came by one may be cancelled, and notified, by another.
   const shared = {
@@ -71,11 +77,11 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
       // One that could not be opened, or has ended, is tried again for the next client.
       const forget = (): void => {
         opened.delete(key);
-        metrics.database(key, false);
+        live.delete(key);
       };
-      upstream.then(({ closed }) => {
-        metrics.database(key, true);
-        closed?.then(forget, forget);
+      upstream.then((upstream) => {
+        live.set(key, upstream);
+        upstream.closed?.then(forget, forget);
       }, forget);
     }
     return upstream;
@@ -118,7 +124,7 @@ export function createGateway(config: GatewayConfig, openers: Openers): Gateway 
       await Promise.all(databases.map((name) => open(name)));
     },
     async ready() {
-      const outcomes = await Promise.allSettled(databases.map((name) => open(name)));
+      const outcomes = await Promise.allSettled(databases.map(async (name) => (await open(name))?.ready?.()));
       return databases.map((database, at) => ({ database, error: reason(outcomes[at]) }));
     },
     async close() {

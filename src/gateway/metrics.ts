@@ -1,10 +1,18 @@
 /** What a gateway counts, and its text for Prometheus (exposition format 0.0.4). */
+import type { Upstream } from "../session/mod.ts";
 
 /** How a session came: `tcp`, `unix`, `websocket`, `http`. */
 export type TransportName = "tcp" | "unix" | "websocket" | "http";
 
 /** The routes of the HTTP side that are told apart. */
 export type HttpRoute = "/" | "/sql" | "/health" | "/ready" | "/metrics" | "websocket" | "other";
+
+/** A database of the gateway, at the moment. */
+export interface DatabaseState {
+  readonly database: string;
+  readonly open: boolean;
+  readonly connections: Upstream["connections"] | undefined;
+}
 
 interface Metric {
   readonly name: string;
@@ -33,7 +41,18 @@ export class GatewayMetrics {
     "edgewire_http_sql_errors_total",
     "Errors that requests to /sql were answered with, by SQLSTATE class.",
   );
-  readonly #databases = this.#metric("gauge", "edgewire_database_up", "Databases that are open.");
+  readonly #up = this.#metric("gauge", "edgewire_database_up", "Databases that are open.");
+  readonly #connections = this.#metric(
+    "gauge",
+    "edgewire_upstream_connections",
+    "Connections to database servers: those of clients, and idle ones.",
+  );
+  readonly #databases: () => readonly DatabaseState[];
+
+  /** @param databases is asked at each `print` */
+  constructor(databases: () => readonly DatabaseState[] = () => []) {
+    this.#databases = databases;
+  }
 
   /** A session has its upstream. Call what it gives when the session ends. */
   session(transport: TransportName, database: string): () => void {
@@ -63,12 +82,16 @@ export class GatewayMetrics {
     add(this.#sqlErrors, classOf(code), 1);
   }
 
-  database(name: string, open: boolean): void {
-    this.#databases.values.set(format({ database: name }), open ? 1 : 0);
-  }
-
   /** The text of all metrics. */
   print(): string {
+    this.#up.values.clear();
+    this.#connections.values.clear();
+    for (const { database, open, connections } of this.#databases()) {
+      this.#up.values.set(format({ database }), open ? 1 : 0);
+      for (const state of connections ? (["taken", "idle"] as const) : []) {
+        this.#connections.values.set(format({ database, state }), connections?.[state] ?? 0);
+      }
+    }
     const lines = this.#metrics.flatMap(({ name, type, help, values }) => [
       `# HELP ${name} ${help}`,
       `# TYPE ${name} ${type}`,

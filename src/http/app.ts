@@ -3,7 +3,7 @@
  * readiness and metrics, a status page, and the upgrades to WebSockets where the runtime answers those with a Response.
  */
 import { type Context, Hono } from "hono";
-import type { Gateway, HttpRoute, SessionHooks } from "../gateway/mod.ts";
+import type { Gateway, HttpRoute, Readiness, SessionHooks } from "../gateway/mod.ts";
 import type { SessionOptions } from "../session/mod.ts";
 import { PgError } from "../wire/mod.ts";
 import { originsOf } from "./origins.ts";
@@ -67,14 +67,12 @@ export function createApp(options: AppOptions): Hono {
   app.get("/health", (c) => c.json({ status: "ok" }, 200, fresh));
   app.get("/ready", async (c) => {
     const databases = await gateway.ready();
-    const failed = databases.filter(({ error }) => error);
+    const ready = databases.every(({ error }) => !error);
     const body = {
-      status: failed.length === 0 ? "ready" : "not ready",
-      databases: databases.map(({ database, error }) =>
-        error ? { name: database, ready: false, reason: error.message } : { name: database, ready: true },
-      ),
+      status: ready ? "ready" : "not ready",
+      databases: databases.map((database) => readinessOf(database, options)),
     };
-    return c.json(body, failed.length === 0 ? 200 : 503, fresh);
+    return c.json(body, ready ? 200 : 503, fresh);
   });
   app.get("/metrics", (c) =>
     c.body(metrics.print(), 200, { ...fresh, "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
@@ -102,6 +100,15 @@ export function webSocketOptions(options: AppOptions): {
   const { gateway, limits, trace, onError } = options;
   const session = gateway.sessionsOver("websocket", { limits, trace, onError });
   return { session, origins: originsOf(options) };
+}
+
+/** A reason may name hosts and paths: it is for the operator's hook, and for who could ask the database itself. */
+function readinessOf({ database: name, error }: Readiness, { gateway, onError }: AppOptions): object {
+  if (!error) return { name, ready: true };
+  const { code, fields } = PgError.from(error);
+  onError?.(PgError.from(error), new Error(`the database "${name}" is not ready`, { cause: error }));
+  const told = fields.detail === undefined ? error.message : `${error.message}: ${fields.detail}`;
+  return { name, ready: false, code, reason: gateway.trusts ? told : "it cannot be opened" };
 }
 
 const fresh = { "cache-control": "no-store" };

@@ -14,6 +14,10 @@ export interface Upstream {
    * `UpstreamSession.suspend` gave for a session that goes on now.
    */
   connect(client: ClientContext, resumed?: unknown): UpstreamSession | Promise<UpstreamSession>;
+  /** Tries whether clients could be served now, as cheaply as can be. Without it an open upstream is taken to be ready. */
+  ready?(): void | Promise<void>;
+  /** Connections to what is behind it, for metrics: those in use, and those that wait for a client. */
+  readonly connections?: { readonly taken: number; readonly idle: number };
   /** Settles when the upstream is of no use any more: a gateway opens it anew for its next client. */
   readonly closed?: Promise<unknown>;
   /** Called once, when the server shuts down. */

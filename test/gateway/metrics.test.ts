@@ -30,9 +30,24 @@ test("counts sessions that come and go", () => {
   ]);
 });
 
+test("asks for the state of databases when it is asked", () => {
+  const idle = { taken: 0, idle: 3 };
+  const state = [
+    { database: "a", open: true, connections: idle },
+    { database: "b", open: false, connections: undefined },
+  ];
+  const metrics = new GatewayMetrics(() => state);
+  state[0] = { database: "a", open: true, connections: { taken: 2, idle: 1 } };
+  expect(samples(metrics)).toEqual([
+    'edgewire_database_up{database="a"} 1',
+    'edgewire_database_up{database="b"} 0',
+    'edgewire_upstream_connections{database="a",state="taken"} 2',
+    'edgewire_upstream_connections{database="a",state="idle"} 1',
+  ]);
+});
+
 test("escapes what names may hold", () => {
-  const metrics = new GatewayMetrics();
-  metrics.database('a"b\\c\nd', true);
+  const metrics = new GatewayMetrics(() => [{ database: 'a"b\\c\nd', open: true, connections: undefined }]);
   expect(samples(metrics)).toEqual(['edgewire_database_up{database="a\\"b\\\\c\\nd"} 1']);
 });
 

@@ -35,20 +35,36 @@ describe("health and readiness", () => {
     expect(await answer.json()).toEqual({ status: "ready", databases: [{ name: "app", ready: true }] });
   });
 
+  const databases = new Map([
+    ["app", "memory:"],
+    ["logs", "broken://user:secret@host"],
+  ]);
+
   test("else it says which one is not, and why", async () => {
-    const databases = new Map([
-      ["app", "memory:"],
-      ["logs", "broken://user:secret@host"],
-    ]);
     const answer = await app({ databases })("/ready");
     expect(answer.status).toBe(503);
     expect(await answer.json()).toEqual({
       status: "not ready",
       databases: [
         { name: "app", ready: true },
-        { name: "logs", ready: false, reason: "no such host" },
+        { name: "logs", ready: false, code: "XX000", reason: "no such host" },
       ],
     });
+  });
+
+  test("where users prove themselves the reason is the operator's alone", async () => {
+    const told: unknown[] = [];
+    const onError = (_: unknown, cause: unknown): undefined => void told.push(cause);
+    const answer = await app({ databases, users: new Map([["me", "secret"]]) }, { onError })("/ready");
+    expect(await answer.json()).toHaveProperty("databases.1", {
+      name: "logs",
+      code: "XX000",
+      ready: false,
+      reason: "it cannot be opened",
+    });
+    expect(told).toMatchObject([
+      { message: 'the database "logs" is not ready', cause: { message: "no such host" } },
+    ]);
   });
 });
 

@@ -7,6 +7,9 @@ import {
   type HttpListenOptions,
   listenHttp,
 } from "../../../adapters/node/http.ts";
+import { listen } from "../../../adapters/node/listen.ts";
+import { openPostgres } from "../../../adapters/node/postgres.ts";
+import { trustAuthSource } from "../../../src/auth/mod.ts";
 import { createGateway } from "../../../src/gateway/mod.ts";
 import { createApp } from "../../../src/http/mod.ts";
 import type { Result, Upstream } from "../../../src/session/mod.ts";
@@ -73,6 +76,29 @@ test("tells sessions where their client is", async () => {
   expect((await sql()).status).toBe(200);
   expect(seen.client.login.address).toBe("127.0.0.1");
   await server.close();
+});
+
+test("is ready while the server behind it can be reached", async () => {
+  const behind = await listen({ auth: trustAuthSource(), upstream: () => scripted().upstream });
+  const url = `postgres://me@127.0.0.1:${behind.port}/d?sslmode=disable`;
+  const gateway = createGateway(
+    { databases: new Map([["app", url]]), users: new Map() },
+    { postgres: openPostgres },
+  );
+  const { fetch } = createApp({ gateway });
+  const get = async (path: string): Promise<string> =>
+    (await fetch(new Request(`http://gateway${path}`))).text();
+  expect(JSON.parse(await get("/ready"))).toMatchObject({ status: "ready" });
+  expect(await get("/metrics")).toContain('edgewire_upstream_connections{database="app",state="idle"} 1');
+  await behind.close(0);
+  await expect
+    .poll(() => get("/metrics"))
+    .toContain('edgewire_upstream_connections{database="app",state="idle"} 0');
+  const databases = [
+    { name: "app", ready: false, code: "08001", reason: expect.stringContaining("ECONNREFUSED") },
+  ];
+  expect(JSON.parse(await get("/ready"))).toEqual({ status: "not ready", databases });
+  await gateway.close();
 });
 
 test("tells when the port is taken", async () => {
