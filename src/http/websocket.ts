@@ -149,7 +149,7 @@ export class WebSocketTransport implements Transport {
     if (this.#ended) return;
     this.#gone();
     if (this.#connection.terminate) this.#connection.terminate();
-    else this.#connection.close(closeCodes.policyViolation, "the client does not read");
+    else this.#hangUp(closeCodes.policyViolation, "the client does not read");
     this.#session?.end();
   }
 
@@ -164,7 +164,14 @@ export class WebSocketTransport implements Transport {
   };
 
   #send(bytes: Uint8Array): void {
-    const pending = this.#connection.send(bytes);
+    let pending: void | Promise<void>;
+    try {
+      pending = this.#connection.send(bytes);
+    } catch {
+      // It is closing, which not every platform tells before it refuses to send.
+      this.#gone();
+      return this.#session?.end();
+    }
     if (pending) {
       this.#drained ??= Promise.withResolvers();
       this.#sending++;
@@ -241,7 +248,15 @@ export class WebSocketTransport implements Transport {
     if (this.#ended) return;
     this.#sendHeld();
     this.#gone();
-    this.#connection.close(code, reason);
+    this.#hangUp(code, reason);
+  }
+
+  #hangUp(code: number, reason?: string): void {
+    try {
+      this.#connection.close(code, reason);
+    } catch {
+      // The client was faster.
+    }
   }
 
   /** Nothing more is sent, and nobody has to wait for it. */

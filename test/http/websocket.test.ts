@@ -324,6 +324,15 @@ describe("the end", () => {
     await served.session.closed;
   });
 
+  test("that the platform has not told of yet: sending fails, and nothing else", async () => {
+    const { upstream, calls } = transactional();
+    const { socket, send, served } = await started(upstream);
+    socket.terminated = true;
+    await send(query("select 1"));
+    await served.session.closed;
+    expect(calls).toEqual(["query select 1", "close"]);
+  });
+
   test("nothing is taken behind it", async () => {
     const { upstream, calls } = transactional();
     const { served } = await started(upstream);
