@@ -4,7 +4,7 @@
 import type { Session, Transport } from "../../src/session/mod.ts";
 
 /** What a transport needs of a socket: that of the `connect` handler, or of a service binding. */
-export type InboundSocket = Pick<Socket, "readable" | "writable" | "close" | "closed">;
+export type InboundSocket = Pick<Socket, "readable" | "writable" | "opened" | "closed" | "close">;
 
 /** Bytes that may wait for the client before the session is told to wait. The stream's own signal counts only writes. */
 const highWater = 64 * 1024;
@@ -23,7 +23,7 @@ const lostClientGrace = 5_000;
 
 export class SocketTransport implements Transport {
   /** The peer's address, where the runtime tells it. */
-  address: string | undefined;
+  readonly address: string | undefined;
   /** Settles when both directions are over, or cut. */
   readonly closed: Promise<void>;
   readonly #socket: InboundSocket;
@@ -33,13 +33,16 @@ export class SocketTransport implements Transport {
   /** Bytes that were written and that the socket has not taken. */
   #pending = 0;
   #drained: PromiseWithResolvers<void> | undefined;
+  /** Bytes that were written although the socket was full. */
+  #overflow = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ending = false;
   #gone = false;
   #settleClosed: () => void = () => {};
 
-  constructor(socket: InboundSocket) {
+  constructor(socket: InboundSocket, address?: string) {
     this.#socket = socket;
+    this.address = address;
     this.#reader = socket.readable.getReader({ mode: "byob" });
     this.#writer = socket.writable.getWriter();
     this.closed = new Promise((resolve) => {
@@ -61,9 +64,10 @@ export class SocketTransport implements Transport {
 
   write(bytes: Uint8Array): void | Promise<void> {
     if (this.#ending || this.#gone) return;
-    this.#pending += bytes.length;
+    if (this.#drained) this.#overflow += bytes.length;
     // Results wait for the client; what is pushed to it (notices, notifications) cannot.
-    if (this.#pending > maxOverflow) return this.destroy();
+    if (this.#overflow > maxOverflow) return this.destroy();
+    this.#pending += bytes.length;
     this.#writer.write(bytes).then(
       () => {
         this.#pending -= bytes.length;
@@ -118,6 +122,7 @@ export class SocketTransport implements Transport {
   #release(): void {
     this.#drained?.resolve();
     this.#drained = undefined;
+    this.#overflow = 0;
   }
 
   #lost(): void {

@@ -190,14 +190,17 @@ describe("streams", () => {
   test("a large result comes whole to a slow reader", async () => {
     const client = await connected();
     const stream = streamOf(client);
-    const answer = client.query("select repeat('x', 1024 * 1024) as x from generate_series(1, 24)");
+    const megabytes = [1, 20, 1, 1];
+    const sizes = megabytes.map((size) => `(${size})`).join();
+    const answer = client.query(
+      `select repeat('x', size * 1024 * 1024) as x from (values ${sizes}) as v (size)`,
+    );
     await setTimeout(20);
     stream.pause();
     await setTimeout(500);
     stream.resume();
     const { rows } = await answer;
-    expect(rows).toHaveLength(24);
-    expect(rows.every(({ x }) => x.length === 1024 * 1024)).toBe(true);
+    expect(rows.map(({ x }) => x.length / 1024 / 1024)).toEqual(megabytes);
   });
 
   test("NOTIFY reaches who LISTENs, in another invocation", async () => {
