@@ -1,10 +1,11 @@
 /** Arrays of any type, with as many dimensions as PostgreSQL has, and their lower bounds (array_in, array_out). */
-import { PgError, protocolError } from "../wire/error.ts";
+import { PgError } from "../wire/error.ts";
 import { Reader } from "../wire/reader.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { type ArrayText, parseArray } from "./array-text.ts";
 import { badBinary, type Codec, trailing } from "./codec.ts";
-import { setInt32, sizedValues } from "./layout.ts";
+import { setInt32, sizedItem, sizedValues } from "./layout.ts";
+import { typeText } from "./pg-type.ts";
 import type { TypeSettings } from "./settings.ts";
 
 const maxDimensions = 6;
@@ -23,12 +24,7 @@ export function arrayCodec({ oid, codec, delimiter }: ArrayElement): Codec {
     encode: (text, settings) => arrayBytes(oid, codec, parseArray(text, delimiter), settings),
     decode(bytes, settings) {
       const { reader, elementOid, dimensions } = readHeader(bytes);
-      if (elementOid !== oid) {
-        throw new PgError(
-          sqlstate.datatypeMismatch,
-          `binary data has array element type ${elementOid} instead of expected ${oid}`,
-        );
-      }
+      checkElement(elementOid, oid);
       return arrayText(reader, codec, delimiter, dimensions, settings);
     },
   };
@@ -54,13 +50,12 @@ export function vectorCodec(type: string, oid: number, codec: Codec): Codec {
     },
     decode(bytes, settings) {
       const { reader, elementOid, dimensions } = readHeader(bytes);
+      if (dimensions.length > 0) checkElement(elementOid, oid);
       const [{ size, lowerBound } = { size: 0, lowerBound: 0 }, ...more] = dimensions;
-      if (elementOid !== oid || more.length > 0 || lowerBound !== 0) {
-        throw badBinary(`invalid ${type} data`);
-      }
+      if (more.length > 0 || lowerBound !== 0) throw badBinary(`invalid ${type} data`);
       const words: string[] = [];
       for (let at = 0; at < size; at++) {
-        const value = reader.sized();
+        const value = sizedItem(reader);
         if (value === null) throw badBinary(`invalid ${type} data`);
         words.push(codec.decode(value, settings));
       }
@@ -91,6 +86,12 @@ function arrayBytes(
     setInt32(header, 16 + at * 8, lowerBounds[at] as number);
   }
   return sizedValues(header, values);
+}
+
+function checkElement(given: number, expected: number): void {
+  if (given === expected) return;
+  const message = `binary data has array element type ${typeText(given)} instead of expected ${typeText(expected)}`;
+  throw new PgError(sqlstate.datatypeMismatch, message);
 }
 
 interface Dimension {
@@ -124,8 +125,6 @@ function readHeader(bytes: Uint8Array): { reader: Reader; elementOid: number; di
     }
     dimensions.push({ size, lowerBound });
   }
-  // Each element has a length at least.
-  if (count > 0 && elements * 4 > reader.remaining) throw protocolError("insufficient data left in message");
   return { reader, elementOid, dimensions: elements === 0 ? [] : dimensions };
 }
 
@@ -138,7 +137,7 @@ function arrayText(
 ): string {
   const needsQuotes = delimiter === "," ? quotedBeforeComma : quotedBeforeSemicolon;
   const element = (): string => {
-    const value = reader.sized();
+    const value = sizedItem(reader);
     if (value === null) return "NULL";
     const text = codec.decode(value, settings);
     return needsQuotes.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : text;

@@ -1,5 +1,5 @@
 /** bool: one byte (boolin, boolout, boolsend, boolrecv). */
-import { badText, type Codec, checkSize } from "./codec.ts";
+import { badText, type Codec, checkSize, missingByte } from "./codec.ts";
 
 export const boolCodec: Codec = {
   encode(text) {
@@ -11,7 +11,7 @@ export const boolCodec: Codec = {
     throw badText("boolean", text);
   },
   decode(bytes) {
-    checkSize("boolean", bytes, 1);
+    checkSize("boolean", bytes, 1, missingByte);
     return bytes[0] === 0 ? "f" : "t";
   },
 };

@@ -42,9 +42,18 @@ export function unsupported(message: string, hint?: string): PgError {
   return new PgError(sqlstate.featureNotSupported, message, hint === undefined ? {} : { hint });
 }
 
+export const missingData = "insufficient data left in message";
+/** Of receive functions that read byte by byte. */
+export const missingByte = "no data left in message";
+
 /** Checks the length of a type of fixed size. */
-export function checkSize(type: string, bytes: Uint8Array, size: number): void {
-  if (bytes.length < size) throw protocolError("insufficient data left in message");
+export function checkSize(
+  type: string,
+  bytes: Uint8Array,
+  size: number,
+  missing: string = missingData,
+): void {
+  if (bytes.length < size) throw protocolError(missing);
   if (bytes.length > size) throw trailing(type);
 }
 

@@ -6,11 +6,15 @@ import { doubleText, singleText } from "./float-text.ts";
 
 const scratch = new DataView(new ArrayBuffer(8));
 
-/** The number of a text, rounded to single precision where the type is `real`. @throws PgError 22P02, 22003 */
+/**
+ * The number of a text, rounded to single precision where the type is `real`.
+ * @param within the value that it is a part of, and that value's type, for the error
+ * @throws PgError 22P02, 22003
+ */
 export function parseFloatText(
   type: "real" | "double precision",
   text: string,
-  whole: string = text,
+  within: readonly [type: string, text: string] = [type, text],
 ): number {
   const word = text.trim().toLowerCase();
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(word)) {
@@ -23,7 +27,7 @@ export function parseFloatText(
   if (word === "nan") return Number.NaN;
   if (/^\+?inf(inity)?$/.test(word)) return Number.POSITIVE_INFINITY;
   if (/^-inf(inity)?$/.test(word)) return Number.NEGATIVE_INFINITY;
-  throw badText(type, whole);
+  throw badText(...within);
 }
 
 export function setFloat64(bytes: Uint8Array, at: number, value: number): void {

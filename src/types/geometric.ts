@@ -24,7 +24,7 @@ function shape(
     encode(value) {
       const match = text.exec(value);
       if (!match) throw badText(type, value);
-      const numbers = match.slice(1).map((part) => parseFloatText("double precision", part, value));
+      const numbers = match.slice(1).map((part) => parseFloatText("double precision", part, [type, value]));
       check(numbers, (detail) =>
         detail === undefined ? badText(type, value) : new PgError(sqlstate.invalidTextRepresentation, detail),
       );
@@ -82,6 +82,8 @@ export const circleCodec: Codec = shape(
   },
 );
 
+/** What PostgreSQL has memory for. */
+const maxPoints = 0x7fffffc;
 const points = new RegExp(`^${point}(?:,${point})*$`);
 
 /** Open in square brackets, closed in round ones. */
@@ -118,12 +120,15 @@ function pointsOf(type: string, text: string, trimmed: string, brackets: string)
   if (trimmed[0] !== brackets[0] || trimmed.at(-1) !== brackets[1] || !points.test(inner)) {
     throw badText(type, text);
   }
-  return (inner.match(/[^\s,()]+/g) ?? []).map((part) => parseFloatText("double precision", part, text));
+  return (inner.match(/[^\s,()]+/g) ?? []).map((part) =>
+    parseFloatText("double precision", part, [type, text]),
+  );
 }
 
 function readPoints(type: string, reader: Reader, { extraFloatDigits }: TypeSettings): string {
   const count = reader.int32();
-  if (count <= 0) throw badBinary(`invalid number of points in external "${type}" value`);
+  if (count <= 0 || count > maxPoints)
+    throw badBinary(`invalid number of points in external "${type}" value`);
   const numbers = readFloats(reader.bytes(count * 16)).map((value) => doubleText(value, extraFloatDigits));
   if (reader.remaining > 0) throw trailing(type);
   const texts: string[] = [];

@@ -57,19 +57,23 @@ export const snapshotCodec: Codec = {
   decode(bytes) {
     const reader = new Reader(bytes);
     const count = reader.int32();
-    const ids = reader.bytes(16 + Math.max(count, 0) * 8);
+    if (count < 0 || count > maxRunning) throw badBinary("invalid external pg_snapshot data");
+    const ids = reader.bytes(16 + count * 8);
     if (reader.remaining > 0) throw trailing("pg_snapshot");
-    const id = (at: number): bigint => getBigInt64(ids, at * 8);
+    const id = (at: number): bigint => BigInt.asUintN(64, getBigInt64(ids, at * 8));
     const running: bigint[] = [];
     for (let at = 0; at < count; at++) running.push(id(at + 2));
-    if (count < 0 || !isSnapshot(id(0), id(1), running)) throw badBinary("invalid external pg_snapshot data");
+    if (!isSnapshot(id(0), id(1), running)) throw badBinary("invalid external pg_snapshot data");
     const unique = running.filter((value, at) => at === 0 || value !== running[at - 1]);
     return `${id(0)}:${id(1)}:${unique.join(",")}`;
   },
 };
 
+/** What PostgreSQL has memory for. */
+const maxRunning = 0x7fffffc;
+
 function isSnapshot(first: bigint, end: bigint, running: readonly bigint[]): boolean {
-  if (first < 1n || end < first || end >= 1n << 63n) return false;
+  if (first < 1n || end < first || end >= 1n << 64n) return false;
   return running.every(
     (id, at) => id >= first && id < end && (at === 0 || id >= (running[at - 1] as bigint)),
   );

@@ -77,7 +77,9 @@ function parseFields(text: string, lower: string, style: IntervalStyle): Interva
   let months = 0;
   let days = 0;
   let microseconds = 0n;
-  const signs: string[] = [];
+  let hasBare = false;
+  // In the SQL standard one sign, before everything, is everything's.
+  const isNegative = style === "sql_standard" && body.startsWith("-") && !/\s[+-]/.test(body);
   for (let at = 0; at < body.length; ) {
     fieldText.lastIndex = at;
     const match = fieldText.exec(body);
@@ -85,14 +87,15 @@ function parseFields(text: string, lower: string, style: IntervalStyle): Interva
     at = fieldText.lastIndex;
     const [, yearSign, years, yearMonths, clockSign, hours, minutes, seconds, clockFraction] = match;
     const [numberSign, number, fraction, unit] = match.slice(9);
-    const sign = (yearSign ?? clockSign ?? numberSign) === "-" ? -1 : 1;
-    signs.push(yearSign ?? clockSign ?? numberSign ?? "");
+    const sign = isNegative || (yearSign ?? clockSign ?? numberSign) === "-" ? -1 : 1;
     if (years !== undefined) months += sign * (Number(years) * 12 + Number(yearMonths));
     else if (hours !== undefined) {
       microseconds += BigInt(sign) * clockMicroseconds(hours, minutes, seconds, clockFraction);
     } else {
       // In the SQL standard's form the number of days has no unit: a clock follows it.
       const named = unit ?? (/^\s+[+-]?\d+:/.test(body.slice(at)) ? "day" : "sec");
+      if (unit === undefined && hasBare) throw badDateTime("interval", text);
+      hasBare ||= unit === undefined;
       const size = units[named] ?? units[named.replace(/s$/, "")];
       const value = BigInt(sign) * BigInt(number as string);
       if (size === undefined) throw badDateTime("interval", text);
@@ -103,14 +106,6 @@ function parseFields(text: string, lower: string, style: IntervalStyle): Interva
       } else if (size.months) months += Number(value) * size.months;
       else days += Number(value) * (size.days ?? 1);
     }
-  }
-  // One sign before everything is everything's in the SQL standard.
-  const [first, ...others] = signs;
-  const negated = style === "sql_standard" && first === "-" && others.every((sign) => sign === "");
-  if (negated) {
-    months = -Math.abs(months);
-    days = -Math.abs(days);
-    if (microseconds > 0n) microseconds = -microseconds;
   }
   return ago ? { months: -months, days: -days, microseconds: -microseconds } : { months, days, microseconds };
 }

@@ -1,4 +1,6 @@
 /** Bytes of binary forms: integers in network order, hexadecimal digits, and values behind their lengths. */
+import type { Reader } from "../wire/reader.ts";
+import { badBinary } from "./codec.ts";
 
 /** An int64 of a number that a double holds exactly. */
 export function int64Bytes(value: number): Uint8Array {
@@ -71,6 +73,14 @@ export function sizedValues(header: Uint8Array, values: readonly (Uint8Array | n
     at += value.length;
   }
   return bytes;
+}
+
+/** A value behind its length, in an array or a record; null for a length of -1. */
+export function sizedItem(reader: Reader): Uint8Array | null {
+  const length = reader.int32();
+  if (length === -1) return null;
+  if (length < -1 || length > reader.remaining) throw badBinary("insufficient data left in message");
+  return reader.bytes(length);
 }
 
 /** All of `parts`, one behind another. */

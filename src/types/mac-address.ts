@@ -1,5 +1,5 @@
 /** macaddr and macaddr8: six and eight bytes (mac.c, mac8.c). */
-import { badText, type Codec, checkSize } from "./codec.ts";
+import { badText, type Codec, checkSize, missingByte } from "./codec.ts";
 import { hexValue, toHex } from "./layout.ts";
 
 export const macaddrCodec: Codec = {
@@ -9,7 +9,7 @@ export const macaddrCodec: Codec = {
     return bytes;
   },
   decode(bytes) {
-    checkSize("macaddr", bytes, 6);
+    checkSize("macaddr", bytes, 6, missingByte);
     return macText(bytes);
   },
 };
@@ -22,7 +22,7 @@ export const macaddr8Codec: Codec = {
   },
   decode(bytes) {
     if (bytes.length === 6) return macText(extended(bytes));
-    checkSize("macaddr8", bytes, 8);
+    checkSize("macaddr8", bytes, 8, missingByte);
     return macText(bytes);
   },
 };

@@ -7,7 +7,7 @@ import { getBigInt64, setBigInt64 } from "./layout.ts";
 
 export const moneyCodec: Codec = {
   encode(text) {
-    const match = /^\s*\$?\s*([-(+]?)\s*\$?\s*(\d[\d,]*|(?=\.))(?:\.(\d*))?[\s)]*$/.exec(text);
+    const match = /^\s*\$?\s*([-(+]?)\s*\$?\s*([\d,]*)(?:\.(\d*))?[\s)]*$/.exec(text);
     if (!match) throw badText("money", text);
     const [, sign, whole = "", fraction = ""] = match;
     // Cents, and the digit that rounds them.

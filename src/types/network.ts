@@ -1,7 +1,7 @@
 /** inet and cidr: an address of either family and the length of its network (network.c, inet_net_ntop.c). */
-import { PgError } from "../wire/error.ts";
+import { PgError, protocolError } from "../wire/error.ts";
 import { Reader } from "../wire/reader.ts";
-import { badBinary, badText, type Codec, trailing } from "./codec.ts";
+import { badBinary, badText, type Codec, missingByte, trailing } from "./codec.ts";
 
 /** PGSQL_AF_INET and PGSQL_AF_INET6. */
 const families: Readonly<Record<number, number>> = { 2: 4, 3: 16 };
@@ -38,6 +38,7 @@ function network(type: "inet" | "cidr"): Codec {
       // Whether it is a cidr: the type tells.
       reader.byte();
       if (reader.byte() !== size) throw badBinary(`invalid length in external "${type}" value`);
+      if (reader.remaining < size) throw protocolError(missingByte);
       const address = reader.bytes(size);
       if (reader.remaining > 0) throw trailing(type);
       if (isCidr && hasHostBits(address, bits)) throw badCidr('invalid external "cidr" value', "22P03");

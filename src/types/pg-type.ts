@@ -62,6 +62,11 @@ function readTable(): Map<number, TypeRow> {
   return known;
 }
 
+/** `23 (int4)`, for messages about types that are not the ones expected. */
+export function typeText(typeOid: number): string {
+  return `${typeOid} (${typeRow(typeOid)?.name ?? "???"})`;
+}
+
 /** typlen of a type; -1 where it is not known. */
 export function typeSize(typeOid: number): number {
   return typeRow(typeOid)?.size ?? -1;

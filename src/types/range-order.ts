@@ -9,8 +9,8 @@ export interface RangeOrder {
   compare(a: Uint8Array, b: Uint8Array): number;
   /** The value behind another, for types that have one; the same where there is none to step to (infinity). */
   readonly next?: (value: Uint8Array) => Uint8Array;
-  /** Bytes of each value, where it is fixed. */
-  readonly size?: number;
+  /** Bytes that a value takes, by those it begins with. */
+  size(value: Uint8Array): number;
 }
 
 /** Two's complement in network order: the first byte has the sign. */
@@ -81,14 +81,17 @@ function compareMagnitudes(a: Uint8Array, b: Uint8Array): number {
 }
 
 const orders: Readonly<Record<number, RangeOrder>> = {
-  [oid.int4]: { compare: compareSigned, size: 4 },
-  [oid.int8]: { compare: compareSigned, size: 8 },
-  [oid.date]: { compare: compareSigned, size: 4 },
-  [oid.time]: { compare: compareSigned, size: 8 },
-  [oid.timestamp]: { compare: compareSigned, size: 8 },
-  [oid.timestamptz]: { compare: compareSigned, size: 8 },
-  [oid.float8]: { compare: compareFloats, size: 8 },
-  [oid.numeric]: { compare: compareNumerics },
+  [oid.int4]: { compare: compareSigned, size: () => 4 },
+  [oid.int8]: { compare: compareSigned, size: () => 8 },
+  [oid.date]: { compare: compareSigned, size: () => 4 },
+  [oid.time]: { compare: compareSigned, size: () => 8 },
+  [oid.timestamp]: { compare: compareSigned, size: () => 8 },
+  [oid.timestamptz]: { compare: compareSigned, size: () => 8 },
+  [oid.float8]: { compare: compareFloats, size: () => 8 },
+  [oid.numeric]: {
+    compare: compareNumerics,
+    size: (value) => (value.length < 8 ? 8 : 8 + (getInt16(value, 0) & 0xffff) * 2),
+  },
 };
 
 const steps: Readonly<Record<number, (value: Uint8Array) => Uint8Array>> = {

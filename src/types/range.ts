@@ -2,11 +2,11 @@
 import { PgError, protocolError } from "../wire/error.ts";
 import { Reader } from "../wire/reader.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import { badBinary, type Codec, trailing } from "./codec.ts";
+import { type Codec, missingData } from "./codec.ts";
 import { setInt32, sizedValues } from "./layout.ts";
 import type { RangeOrder } from "./range-order.ts";
 import { parseMultirange, parseRange, type RangeText } from "./range-text.ts";
-import type { TypeSettings } from "./settings.ts";
+import { defaultSettings, type TypeSettings } from "./settings.ts";
 
 const emptyFlag = 0x01;
 const lowerInclusive = 0x02;
@@ -48,10 +48,10 @@ export function multirangeCodec(subtype: RangeSubtype): Codec {
     decode(bytes, settings) {
       const reader = new Reader(bytes);
       const count = reader.uint32();
-      if (count * 4 > reader.remaining) throw protocolError("insufficient data left in message");
+      if (count * 4 > reader.remaining) throw protocolError(missingData);
       const ranges: (Range | undefined)[] = [];
       for (let at = 0; at < count; at++) ranges.push(readRange(reader.bytes(reader.uint32()), subtype));
-      if (reader.remaining > 0) throw trailing("multirange");
+      if (reader.remaining > 0) throw protocolError("invalid message format");
       const texts = mergedRanges(ranges, subtype.order).map((range) => rangeText(range, subtype, settings));
       return `{${texts.join(",")}}`;
     },
@@ -75,25 +75,28 @@ function readRange(bytes: Uint8Array, subtype: RangeSubtype): Range | undefined 
   const isEmpty = (flags & emptyFlag) !== 0;
   const bound = (infinite: number): Uint8Array | null => {
     if (isEmpty || flags & infinite) return null;
-    return reader.bytes(reader.uint32());
+    return boundOf(reader.bytes(reader.uint32()), subtype);
   };
   const lower = bound(lowerInfinite);
   const upper = bound(upperInfinite);
-  if (reader.remaining > 0) throw trailing("range");
+  if (reader.remaining > 0) throw protocolError("invalid message format");
   if (isEmpty) return undefined;
-  // Bounds are looked at before they are compared.
-  for (const value of [lower, upper]) if (value) checkBound(value, subtype);
-  const inclusive = {
-    lowerInclusive: (flags & lowerInclusive) !== 0,
-    upperInclusive: (flags & upperInclusive) !== 0,
-  };
-  return canonical({ lower, upper, ...inclusive }, subtype.order);
+  return canonical(
+    {
+      lower,
+      upper,
+      lowerInclusive: (flags & lowerInclusive) !== 0,
+      upperInclusive: (flags & upperInclusive) !== 0,
+    },
+    subtype.order,
+  );
 }
 
-function checkBound(value: Uint8Array, { order }: RangeSubtype): void {
-  if (order?.size === undefined || order.size === value.length) return;
-  if (value.length < order.size) throw protocolError("insufficient data left in message");
-  throw badBinary("incorrect binary data format in range bound");
+/** A bound that is a value, without what stands behind it: PostgreSQL does not look at that. */
+function boundOf(value: Uint8Array, { codec, order }: RangeSubtype): Uint8Array {
+  const bound = order && value.length > order.size(value) ? value.slice(0, order.size(value)) : value;
+  codec.decode(bound, defaultSettings);
+  return bound;
 }
 
 function rangeBytes(range: Range | undefined): Uint8Array {

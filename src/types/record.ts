@@ -3,7 +3,8 @@ import { PgError } from "../wire/error.ts";
 import { Reader } from "../wire/reader.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { type Codec, trailing } from "./codec.ts";
-import { concatenated, setInt32, sizedValues } from "./layout.ts";
+import { concatenated, setInt32, sizedItem, sizedValues } from "./layout.ts";
+import { typeText } from "./pg-type.ts";
 import type { TypeSettings } from "./settings.ts";
 
 /** A column of a composite type. */
@@ -41,7 +42,7 @@ export function recordCodec(fields: readonly RecordField[]): Codec {
         const field = fields[at] as RecordField;
         if (field.oid === oid) return field.codec;
         throw mismatch(
-          `binary data has type ${oid} instead of expected ${field.oid} in record column ${at + 1}`,
+          `binary data has type ${typeText(oid)} instead of expected ${typeText(field.oid)} in record column ${at + 1}`,
         );
       });
     },
@@ -68,7 +69,7 @@ function recordText(
   const texts: string[] = [];
   for (let at = 0; at < count; at++) {
     const codec = codecOf(reader.uint32(), at);
-    const value = reader.sized();
+    const value = sizedItem(reader);
     texts.push(value === null ? "" : fieldText(codec.decode(value, settings)));
   }
   if (reader.remaining > 0) throw trailing("record");

@@ -15,6 +15,9 @@ const phrase = 4;
 const priorities: readonly number[] = [0, 4, 2, 1, 3];
 const maxDistance = 16384;
 const maxDepth = 2000;
+const maxLexeme = 2047;
+/** What PostgreSQL has memory for. */
+const maxNodes = 0x5555555;
 
 type Node =
   | { readonly type: "word"; readonly lexeme: string; readonly weight: number; readonly prefix: boolean }
@@ -38,18 +41,21 @@ export const tsqueryCodec: Codec = {
   decode(bytes) {
     const reader = new Reader(bytes);
     const count = reader.uint32();
-    if (count === 0) return reader.remaining === 0 ? "" : refuseRest();
-    const state = { left: count };
-    const query = readNode(reader, state, 0);
-    if (state.left > 0) throw invalid("malformed tsquery: extra nodes");
+    if (count === 0) {
+      // PostgreSQL writes an empty query like this, and does not read it; nothing else would it be.
+      if (reader.remaining === 0) return "";
+      throw invalid("malformed tsquery: operand not found");
+    }
+    if (count > maxNodes) throw invalid("invalid size of tsquery");
+    const items: Item[] = [];
+    while (items.length < count) items.push(readItem(reader, items.length === count - 1));
+    const state = { items, at: 0 };
+    const query = nodeOf(state, 0);
+    if (state.at < count) throw invalid("malformed tsquery: extra nodes");
     if (reader.remaining > 0) throw trailing("tsquery");
     return nodeText(query, -1, false);
   },
 };
-
-function refuseRest(): never {
-  throw trailing("tsquery");
-}
 
 /** One part for each node, its type in the first byte. */
 function nodeBytes(node: Node, parts: Uint8Array[]): void {
@@ -75,27 +81,43 @@ function nodeBytes(node: Node, parts: Uint8Array[]): void {
   }
 }
 
-function readNode(reader: Reader, state: { left: number }, depth: number): Node {
-  if (depth > maxDepth) throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
-  if (state.left-- === 0) throw invalid("malformed tsquery: operand not found");
-  const type = reader.byte();
+/** A word, or an operator whose sides come behind it. */
+type Item =
+  | Extract<Node, { type: "word" }>
+  | { readonly type: "operator"; readonly operator: number; readonly distance: number };
+
+function readItem(reader: Reader, isLast: boolean): Item {
+  const type = signedByte(reader);
   if (type === 1) {
-    const weight = reader.byte();
-    const prefix = reader.byte() !== 0;
+    const weight = signedByte(reader) & 0xff;
+    const prefix = signedByte(reader) !== 0;
     const lexeme = reader.cstring();
     if (weight > 15) throw invalid("invalid tsquery: invalid weight bitmap");
+    if (textBytes(lexeme).length > maxLexeme) throw invalid("invalid tsquery: operand too long");
     return { type: "word", lexeme, weight, prefix };
   }
   if (type !== 2) throw invalid(`unrecognized tsquery node type: ${type}`);
-  const operator = reader.byte();
+  const operator = signedByte(reader);
   if (operator < not || operator > phrase) {
     throw invalid(`invalid tsquery: unrecognized operator type ${operator}`);
   }
-  if (operator === not) return { type: "not", operand: readNode(reader, state, depth + 1) };
-  const distance = operator === phrase ? reader.int16() : 0;
-  const right = readNode(reader, state, depth + 1);
-  const left = readNode(reader, state, depth + 1);
-  return { type: "binary", operator, distance, left, right };
+  if (isLast) throw invalid("invalid pointer to right operand");
+  return { type: "operator", operator, distance: operator === phrase ? reader.int16() : 0 };
+}
+
+function signedByte(reader: Reader): number {
+  return ((reader.bytes(1)[0] as number) << 24) >> 24;
+}
+
+function nodeOf(state: { readonly items: readonly Item[]; at: number }, depth: number): Node {
+  if (depth > maxDepth) throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
+  const item = state.items[state.at++];
+  if (!item) throw invalid("malformed tsquery: operand not found");
+  if (item.type === "word") return item;
+  if (item.operator === not) return { type: "not", operand: nodeOf(state, depth + 1) };
+  const right = nodeOf(state, depth + 1);
+  const left = nodeOf(state, depth + 1);
+  return { ...item, type: "binary", left, right };
 }
 
 function nodeText(node: Node, parent: number, isRightOfPhrase: boolean): string {
@@ -192,7 +214,10 @@ class QueryParser {
       this.#at++;
       return node;
     }
-    if (char === undefined || /[:&|)<]/.test(char)) throw this.#syntaxError();
+    if (char === undefined) {
+      throw new PgError(sqlstate.syntaxError, `no operand in tsquery: "${this.#text}"`);
+    }
+    if (/[:&|)<]/.test(char)) throw this.#syntaxError();
     const { lexeme, end } = readLexeme(this.#text, this.#at, "tsquery", true);
     this.#at = end;
     return { type: "word", lexeme, ...this.#flags() };

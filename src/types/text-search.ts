@@ -9,6 +9,8 @@ import { lexemeText, readLexeme } from "./lexeme.ts";
 import { textBytes } from "./text.ts";
 
 const maxLexeme = 2046;
+/** What PostgreSQL has memory for. */
+const maxEntries = 0xfffffff;
 const maxPlaces = 256;
 /** What a place is at most: farther words count as here. */
 const lastPlace = 0x3fff;
@@ -36,7 +38,7 @@ export const tsvectorCodec: Codec = {
   decode(bytes) {
     const reader = new Reader(bytes);
     const count = reader.int32();
-    if (count < 0) throw invalid("invalid size of tsvector");
+    if (count < 0 || count > maxEntries) throw invalid("invalid size of tsvector");
     const entries: Entry[] = [];
     for (let at = 0; at < count; at++) entries.push(readEntry(reader));
     if (reader.remaining > 0) throw trailing("tsvector");
@@ -51,6 +53,8 @@ export const tsvectorCodec: Codec = {
 function readEntry(reader: Reader): Entry {
   const lexeme = reader.cstring();
   const count = reader.uint16();
+  if (textBytes(lexeme).length > maxLexeme + 1) throw invalid("invalid tsvector: lexeme too long");
+  if (lexeme === "") throw invalid("invalid tsvector: empty lexeme");
   if (count > maxPlaces) throw invalid("unexpected number of tsvector positions");
   const places: number[] = [];
   for (let at = 0; at < count; at++) {

@@ -5,16 +5,22 @@
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText, invalidEncoding } from "../wire/utf8.ts";
-import { type Codec, checkSize } from "./codec.ts";
+import { type Codec, checkSize, missingByte, missingData } from "./codec.ts";
 import { normalJson } from "./jsonb.ts";
 
 const encoder = new TextEncoder();
 
 /** Text in UTF-8. No text of PostgreSQL holds a NUL. @throws PgError 22021 */
 export function readText(bytes: Uint8Array): string {
-  const text = decodeText(bytes);
-  if (text.includes("\0")) throw invalidEncoding("0x00");
-  return text;
+  const nul = bytes.indexOf(0);
+  if (nul < 0) return decodeText(bytes);
+  // What is wrong first is what is said, be it before the NUL or because of it.
+  try {
+    decodeText(bytes, 0, nul);
+  } catch {
+    decodeText(bytes);
+  }
+  throw invalidEncoding("0x00");
 }
 
 /** UTF-8. */
@@ -32,9 +38,10 @@ export function versioned(type: string, normal: (text: string) => string = (text
       return bytes;
     },
     decode(bytes) {
-      if (bytes.length === 0) throw new PgError(sqlstate.protocolViolation, "no data left in message");
+      if (bytes.length === 0) throw new PgError(sqlstate.protocolViolation, missingData);
       if (bytes[0] !== 1) {
-        throw new PgError(sqlstate.internalError, `unsupported ${type} version number ${bytes[0]}`);
+        const mark = type === "jsonpath" ? ":" : "";
+        throw new PgError(sqlstate.internalError, `unsupported ${type} version number${mark} ${bytes[0]}`);
       }
       return normal(readText(bytes.subarray(1)));
     },
@@ -85,7 +92,7 @@ export const charCodec: Codec = {
     return Uint8Array.of(encoder.encode(text)[0] ?? 0);
   },
   decode(bytes) {
-    checkSize('"char"', bytes, 1);
+    checkSize('"char"', bytes, 1, missingByte);
     const byte = bytes[0] as number;
     if (byte >= 0x80) return `\\${byte.toString(8)}`;
     return byte === 0 ? "" : String.fromCharCode(byte);

@@ -45,8 +45,8 @@ export function offsetAt(zone: string, instant: number): number {
   const fixed = fixedZone(zone);
   if (fixed) return fixed.east;
   let seconds = Math.floor(instant) + epochSeconds;
-  // Beyond 2400 the rules of today hold for ever.
-  const future = Math.floor((seconds - 13_569_465_600) / secondsPer400Years) + 1;
+  // From 2400 on the rules of today hold for ever.
+  const future = Math.floor((seconds - 13_569_465_600) / secondsPer400Years);
   if (future > 0) seconds -= future * secondsPer400Years;
   const text = formatterOf(zone).format(seconds * 1000);
   const [, sign, hours, minutes, rest = "0"] = /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(text) ?? [];

@@ -111,7 +111,7 @@ export const sparsevecCodec: Codec = {
 };
 
 function element(type: string, part: string, text: string): number {
-  const value = parseFloatText("real", part, text);
+  const value = parseFloatText("real", part, [type, text]);
   checkFinite(type, value);
   return value;
 }

@@ -37,9 +37,14 @@ export class Postgres {
     return this.#db.query<Row>(sql);
   }
 
+  /** Runs statements that give nothing. */
+  async run(sql: string): Promise<void> {
+    await this.#db.exec(sql);
+  }
+
   /** The forms of `parameter`, given in text or in binary, as a value of the type. */
   async forms(typeOid: number, parameter: string | Uint8Array): Promise<Forms> {
-    const answer = await this.#run("select $1, $1", [typeOid], parameter);
+    const answer = await this.#execute("select $1, $1", [typeOid], parameter);
     if ("error" in answer) return answer;
     const [row] = answer;
     if (!row) throw new Error(`no value for ${String(parameter)}`);
@@ -50,9 +55,9 @@ export class Postgres {
   async read(type: string, texts: readonly string[]): Promise<(Value & { readonly input: string })[]> {
     const literal = `{${texts.map((text) => `"${text.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
     const name = type.replaceAll("'", "''");
-    const rows = await this.#run(
+    const rows = await this.#execute(
       `select v, v, n from (select case when pg_input_is_valid(s, '${name}') then s::${type} end, n
-        from unnest($1::text[]) with ordinality u(s, n)) t(v, n) where v is not null order by n`,
+        from unnest($1::text[]) with ordinality u(s, n)) t(v, n) where v is distinct from null order by n`,
       [1009],
       literal,
     );
@@ -62,12 +67,12 @@ export class Postgres {
 
   /** The values that binary forms stand for: elements of an array whose binary form is given. */
   async receive(arrayOid: number, array: Uint8Array): Promise<Value[]> {
-    const rows = await this.#run("select v, v from unnest($1) u(v)", [arrayOid], array);
+    const rows = await this.#execute("select v, v from unnest($1) u(v)", [arrayOid], array);
     if ("error" in rows) throw new Error(rows.error);
     return rows;
   }
 
-  async #run(
+  async #execute(
     query: string,
     parameterTypes: number[],
     parameter: string | Uint8Array,
