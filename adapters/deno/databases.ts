@@ -3,10 +3,15 @@
 // the cache.
 import type { Openers } from "../../src/gateway/mod.ts";
 import { openEmbedded } from "../node/embedded.ts";
+import { openPostgresByWebSocket } from "../node/postgres.ts";
 import { openPostgres } from "./postgres.ts";
 
 export const openers: Openers = {
   pglite: openEmbedded,
   postgres: openPostgres,
   postgresql: openPostgres,
+  "postgres+ws": openPostgresByWebSocket,
+  "postgres+wss": openPostgresByWebSocket,
+  "postgresql+ws": openPostgresByWebSocket,
+  "postgresql+wss": openPostgresByWebSocket,
 };

@@ -11,7 +11,7 @@ import { fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
 import { certificatesIn, certificateWithKey, isVersion3 } from "./certificate-files.ts";
 import { type Channel, ConnChannel } from "./channel.ts";
 import { Outbox } from "./outbox.ts";
-import { checkTls, duplexOf, TlsChannel } from "./tls-channel.ts";
+import { ChannelStream, checkTls, TlsChannel } from "./tls-channel.ts";
 
 /** Milliseconds that a server may take to close its side after ours; then the connection is cut. */
 const lingerTimeout = 5_000;
@@ -163,14 +163,15 @@ class ConnStream implements ByteStream {
     this.#handshaking = true;
     try {
       await this.#outbox.flush();
-      const secure = connectTls({ ...options, socket: duplexOf(this.#channel) });
+      const below = new ChannelStream(this.#channel);
+      const secure = connectTls({ ...options, socket: below });
       await handshake(secure);
       if (this.#gone) {
         secure.destroy();
         throw failed("TLS handshake failed", new Error("the connection was closed"));
       }
       this.tls = infoOf(secure, verification);
-      this.#channel = new TlsChannel(secure);
+      this.#channel = new TlsChannel(secure, below);
       this.#outbox = this.#outboxOf(this.#channel);
       this.#handshaking = false;
       this.#start(this.#channel);

@@ -15,48 +15,84 @@ export function checkTls(): void {
   throw new Error(`TLS needs Deno ${oldestDeno.join(".")} or later; this is ${Deno.version.deno}`);
 }
 
-/** A stream over a channel, for TLS to run on. `first`: what was read of the channel already. */
-export function duplexOf(channel: Channel, first?: Uint8Array): Duplex {
-  let unread = first;
-  const next = async (): Promise<Uint8Array | undefined> => {
-    const bytes = unread ?? (await channel.read());
-    unread = undefined;
+/** A stream over a channel, for TLS to run on. */
+export class ChannelStream extends Duplex {
+  readonly #channel: Channel;
+  #unread: Uint8Array | undefined;
+  #isFull: () => boolean = () => false;
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  /** `first`: what was read of the channel already. */
+  constructor(channel: Channel, first?: Uint8Array) {
+    super();
+    this.#channel = channel;
+    this.#unread = first;
+  }
+
+  /**
+   * Deno's TLS hands out no more than is taken of what it decrypts, but reads on all the same, and keeps the rest to
+   * itself. So it is the stream below that has to stop. It looks at `isFull` before it reads, and again at each `drain`.
+   */
+  holdWhile(isFull: () => boolean): void {
+    this.#isFull = isFull;
+  }
+
+  drain(): void {
+    if (!this.#drained || this.#isFull()) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+  }
+
+  override _read(): void {
+    this.#next().then(
+      (bytes) => this.push(bytes ?? null),
+      (error: Error) => this.destroy(error),
+    );
+  }
+
+  override _write(bytes: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+    this.#channel.write(bytes).then(() => done(), done);
+  }
+
+  override _final(done: () => void): void {
+    // The other side may be gone already, and then there is nobody to tell.
+    this.#channel.closeWrite().then(
+      () => done(),
+      () => done(),
+    );
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#channel.close();
+    this.#drained?.resolve();
+    done(error);
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    if (this.#isFull()) {
+      this.#drained = Promise.withResolvers();
+      await this.#drained.promise;
+    }
+    const bytes = this.#unread ?? (await this.#channel.read());
+    this.#unread = undefined;
     return bytes;
-  };
-  return new Duplex({
-    read(this: Duplex): void {
-      next().then(
-        (bytes) => this.push(bytes ?? null),
-        (error: Error) => this.destroy(error),
-      );
-    },
-    write(bytes: Uint8Array, _encoding, done): void {
-      channel.write(bytes).then(() => done(), done);
-    },
-    final(done): void {
-      // The other side may be gone already, and then there is nobody to tell.
-      channel.closeWrite().then(
-        () => done(),
-        () => done(),
-      );
-    },
-    destroy(error, done): void {
-      channel.close();
-      done(error);
-    },
-  });
+  }
 }
 
 /** What TLS carries, as a channel. */
 export class TlsChannel implements Channel {
   readonly #socket: TLSSocket;
+  readonly #below: ChannelStream;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #reading: Promise<Uint8Array | undefined> | undefined;
 
-  constructor(socket: TLSSocket) {
+  /** `below` is what the socket runs on. */
+  constructor(socket: TLSSocket, below: ChannelStream) {
     this.#socket = socket;
+    this.#below = below;
     // Errors are told to whoever reads or writes; here they only must not end the process.
     socket.on("error", () => {});
+    below.holdWhile(() => socket.readableLength >= socket.readableHighWaterMark);
     // The end of what the other side sends is not the end of what is sent to it.
     this.#chunks = socket.iterator({ destroyOnReturn: false });
   }
@@ -83,6 +119,7 @@ export class TlsChannel implements Channel {
   async #next(): Promise<Uint8Array | undefined> {
     try {
       const { value, done } = await this.#chunks.next();
+      this.#below.drain();
       return done ? undefined : value;
     } finally {
       this.#reading = undefined;

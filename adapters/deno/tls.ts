@@ -7,7 +7,7 @@ import { contextFor, contextOptions, type TlsFiles, tlsInfo } from "../node/tls.
 import { certificatesIn, certificateWithKey } from "./certificate-files.ts";
 import type { Channel } from "./channel.ts";
 import { isVouchedFor } from "./client-certificate.ts";
-import { checkTls, duplexOf, TlsChannel } from "./tls-channel.ts";
+import { ChannelStream, checkTls, TlsChannel } from "./tls-channel.ts";
 
 export type { CertificateFiles, TlsFiles } from "../node/tls.ts";
 
@@ -47,7 +47,8 @@ export function tlsServer(files: TlsFiles): TlsServer {
   return {
     async accept(channel, first) {
       const current = loaded;
-      const { socket, certificate } = await handshake(channel, first, current, files);
+      const below = new ChannelStream(channel, first);
+      const { socket, certificate } = await handshake(below, current, files);
       const refusal = refuse(socket, current, files);
       if (refusal !== undefined) {
         socket.destroy();
@@ -55,7 +56,7 @@ export function tlsServer(files: TlsFiles): TlsServer {
       }
       // Deno's socket tells of the default certificate, whichever was chosen by name.
       const info = { ...tlsInfo(socket), serverCertificate: certificate.raw };
-      return { channel: new TlsChannel(socket), info };
+      return { channel: new TlsChannel(socket, below), info };
     },
     reload() {
       loaded = load(files);
@@ -74,12 +75,10 @@ function refuse(socket: TLSSocket, { authorities }: Loaded, files: TlsFiles): st
 }
 
 function handshake(
-  channel: Channel,
-  first: Uint8Array | undefined,
+  plain: ChannelStream,
   { options, certificate, names }: Loaded,
   files: TlsFiles,
 ): Promise<{ socket: TLSSocket; certificate: X509Certificate }> {
-  const plain = duplexOf(channel, first);
   let chosen: Named | undefined;
   // Never listens, and is for this connection alone: which of the streams that it was handed a socket of TLS is on,
   // node:tls does not tell. Only a server verifies client certificates and reports it.

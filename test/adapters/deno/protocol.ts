@@ -46,6 +46,10 @@ export interface Answers {
   /** Notifies every client of so many payloads of so many characters. */
   notify: [[id: number, size: number, times: number], void];
   reload: [[id: number], void];
+  /** Runs a statement on the server of a URL. */
+  query: [[url: string, sql: string], { rows: readonly unknown[]; protocol: string | undefined }];
+  /** Reads so many lines of COPY slowly, and tells by how much the memory outside of the heap grew meanwhile. */
+  readSlowly: [[url: string, lines: number], { lines: number; external: number }];
   /** After a collection. */
   memory: [[], { rss: number; heapUsed: number; external: number }];
   /** Rejections that nobody handled. */

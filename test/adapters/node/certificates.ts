@@ -32,6 +32,8 @@ export interface CertificateOptions {
   readonly authority?: boolean;
   /** The end of its time, YYMMDDHHMMSSZ. */
   readonly until?: string;
+  /** Of X.509; version 1 has no extensions. Default 3. */
+  readonly version?: 1 | 3;
 }
 
 const ecdsaWithSha256 = sequence(objectIdentifier("1.2.840.10045.4.3.2"));
@@ -39,7 +41,7 @@ const commonName = "2.5.4.3";
 const organization = "2.5.4.10";
 
 export function makeCertificate(options: CertificateOptions): Certificate {
-  const { names, issuer, authority = false, until = "491231235959Z" } = options;
+  const { names, issuer, authority = false, until = "491231235959Z", version = 3 } = options;
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const signer: KeyObject = issuer ? createPrivateKey(issuer.key) : privateKey;
   const extensions = [
@@ -47,7 +49,7 @@ export function makeCertificate(options: CertificateOptions): Certificate {
     ...(authority ? [] : [extension("2.5.29.17", subjectAlternatives(names))]),
   ];
   const signed = sequence(
-    tagged(0, integer(2)),
+    ...(version === 3 ? [tagged(0, integer(2))] : []),
     integer(1 + Math.floor(Math.random() * 120)),
     ecdsaWithSha256,
     subject(issuer?.names ?? names),
@@ -57,7 +59,7 @@ export function makeCertificate(options: CertificateOptions): Certificate {
       type: "spki",
       format: "der",
     }),
-    tagged(3, sequence(...extensions)),
+    ...(version === 3 ? [tagged(3, sequence(...extensions))] : []),
   );
   const certificate = sequence(signed, ecdsaWithSha256, bitString(sign("sha256", signed, signer)));
   return {

@@ -3,8 +3,15 @@
 
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { type Listener, serve, type TlsServer, tlsServer } from "../../../../adapters/deno/mod.ts";
+import {
+  connectUrl,
+  type Listener,
+  serve,
+  type TlsServer,
+  tlsServer,
+} from "../../../../adapters/deno/mod.ts";
 import { staticAuthSource } from "../../../../src/auth/mod.ts";
+import { copyOut, query } from "../../../../src/client/mod.ts";
 import { type CountingUpstream, countingUpstream } from "../../node/counting-upstream.ts";
 import type { Answers, Called, Started } from "../protocol.ts";
 
@@ -61,12 +68,33 @@ const methods: {
     }
   },
   reload: (id) => at(id).tls?.reload(),
-  memory() {
-    (globalThis as { gc?: () => void }).gc?.();
-    return Deno.memoryUsage();
+  async query(url, sql) {
+    const connection = await connectUrl(url);
+    const [result] = await query(connection, sql);
+    connection.close();
+    return { rows: result?.rows ?? [], protocol: connection.tls?.protocol };
   },
+  async readSlowly(url, count) {
+    const connection = await connectUrl(url);
+    const before = memory().external;
+    let [lines, external] = [0, 0];
+    for await (const _line of copyOut(connection, `copy out ${count}`)) {
+      if (++lines % 2_000 !== 0) continue;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      external = Math.max(external, memory().external - before);
+    }
+    connection.close();
+    return { lines, external };
+  },
+  memory,
   stray: () => stray,
 };
+
+/** After a collection. */
+function memory(): Deno.MemoryUsage {
+  (globalThis as { gc?: () => void }).gc?.();
+  return Deno.memoryUsage();
+}
 
 function at(id: number): Served {
   const found = served[id];
