@@ -37,7 +37,8 @@ export function openHyperdrive(url: string, bindings: Readonly<Record<string, un
     throw new ConfigError(`there is no Hyperdrive binding "${name}": add [[hyperdrive]] to wrangler.toml`);
   }
   // Host and password are good for the moment in which they are read.
-  return { connect: (...client) => openPostgres(binding.connectionString).connect(...client) };
+  const now = (): Upstream => openPostgres(binding.connectionString);
+  return { connect: (...client) => now().connect(...client), ready: () => now().ready?.() };
 }
 
 function upstream(client: ClientOptions, open: OpenStream): Upstream {

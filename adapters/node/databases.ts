@@ -1,10 +1,15 @@
-// The upstreams that Node can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`.
+// The upstreams that Node can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`, and
+// `postgres+wss://`.
 import type { Openers } from "../../src/gateway/mod.ts";
 import { openEmbedded } from "./embedded.ts";
-import { openPostgres } from "./postgres.ts";
+import { openPostgres, openPostgresByWebSocket } from "./postgres.ts";
 
 export const openers: Openers = {
   pglite: openEmbedded,
   postgres: openPostgres,
   postgresql: openPostgres,
+  "postgres+ws": openPostgresByWebSocket,
+  "postgres+wss": openPostgresByWebSocket,
+  "postgresql+ws": openPostgresByWebSocket,
+  "postgresql+wss": openPostgresByWebSocket,
 };
