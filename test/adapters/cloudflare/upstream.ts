@@ -1,5 +1,5 @@
 // The PostgreSQL behind the Worker under test: the embedded one, served by the adapter for Node.
-import { listen } from "../../../adapters/node/listen.ts";
+import { type ListenOptions, listen } from "../../../adapters/node/listen.ts";
 import { openPglite } from "../../../adapters/node/pglite.ts";
 import { trustAuthSource } from "../../../src/auth/mod.ts";
 import { sharedUpstream } from "../../../src/upstreams/mod.ts";
@@ -12,9 +12,9 @@ export interface UpstreamServer {
   stop(): Promise<void>;
 }
 
-export async function startUpstream(): Promise<UpstreamServer> {
+export async function startUpstream(options: ListenOptions = {}): Promise<UpstreamServer> {
   const upstream = sharedUpstream(await openPglite(undefined));
-  const listener = await listen({ auth: trustAuthSource(), upstream: () => upstream });
+  const listener = await listen({ auth: trustAuthSource(), upstream: () => upstream }, options);
   return {
     port: listener.port,
     get size() {

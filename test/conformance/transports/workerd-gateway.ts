@@ -9,7 +9,7 @@ import { startUpstream } from "../../adapters/cloudflare/upstream.ts";
 import { startWorker } from "../../adapters/cloudflare/wrangler-dev.ts";
 import { appUser } from "../../drivers/neon.ts";
 import { tcp } from "./sockets.ts";
-import type { ServedGateway, Transport } from "./transport.ts";
+import type { Otherwise, ServedGateway, Transport } from "./transport.ts";
 import { webSocket } from "./websockets.ts";
 
 const inObject = "WebSocket to a Durable Object";
@@ -17,6 +17,11 @@ const inInvocation = "WebSocket in the invocation";
 
 /** In an order that needs few configurations. */
 export const workerdTransports: readonly string[] = ["TCP", inObject, "tunnel", inInvocation];
+
+const routed: Otherwise = {
+  because: "a key of protocol 3.2 is longer: it has the way to whoever has the session",
+  of: { startup: ["3.2", "3.9999 and options of the protocol"] },
+};
 
 interface Configuration {
   /** Each WebSocket has a Durable Object of its own. */
@@ -26,7 +31,9 @@ interface Configuration {
 }
 
 export async function startWorkerdGateway(): Promise<ServedGateway> {
-  const upstream = await startUpstream();
+  // A Worker that lets go of a server in the middle of a COPY can close its own side only, as a client does that still
+  // reads: the default of five seconds for those would be waited for.
+  const upstream = await startUpstream({ lostClientGrace: 200 });
   const databases = `postgres=postgres://postgres@127.0.0.1:${upstream.port}/postgres`;
   const trust = { EDGEWIRE_DATABASES: databases, EDGEWIRE_AUTH: "trust" };
   const worker = await startWorker({ vars: trust });
@@ -56,13 +63,14 @@ export async function startWorkerdGateway(): Promise<ServedGateway> {
   }
   const needing = (configuration: Configuration, transport: Transport): Transport => ({
     ...transport,
+    otherwise: configuration.objects ? [routed] : [],
     prepare: () => needs(configuration),
   });
 
   return {
     admin: tcp("admin", upstream.port),
     transports: [
-      tcp("TCP", worker.tcpPort),
+      needing({ objects: true }, tcp("TCP", worker.tcpPort)),
       needing({ objects: true }, webSocket(inObject, url)),
       needing({ objects: true }, tcp("tunnel", tunnel.port)),
       needing({ objects: false }, webSocket(inInvocation, url)),
