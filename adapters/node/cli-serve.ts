@@ -37,8 +37,8 @@ export async function serveCommand<Tls extends Reloadable>(
   const tls = config.tls && loadTls(config.tls, runtime);
   const gateway = createGateway(config, runtime.openers);
   // The addresses first: to find one taken does not need seconds for the databases to open. Early clients wait for those.
-  const listener = await start(config, tls, gateway, runtime);
   let http: HttpListener | undefined;
+  const listener = await start(config, tls, gateway, runtime, () => http?.size ?? 0);
   try {
     http = await startHttp(config, gateway, listener, runtime);
     await gateway.open();
@@ -64,6 +64,7 @@ async function start<Tls extends Reloadable>(
   tls: Tls | undefined,
   gateway: Gateway,
   { listen }: ServeRuntime<Tls>,
+  others: () => number,
 ): Promise<Listener> {
   const { maxConnections } = config;
   // A socket is as open as a port only where clients have to prove who they are.
@@ -74,6 +75,7 @@ async function start<Tls extends Reloadable>(
       ...config.listen,
       tls,
       maxConnections,
+      others,
       mode,
     });
   } catch (error) {
@@ -90,7 +92,7 @@ async function startHttp<Tls extends Reloadable>(
 ): Promise<HttpListener | undefined> {
   const { http, httpSettings, tls, maxConnections } = config;
   if (!http) return undefined;
-  const options = { gateway, ...hooks(config), ...httpSettings, address };
+  const options = { gateway, ...hooks(config), ...httpSettings, address, maxConnections };
   const webSockets = { ...webSocketOptions(options), maxConnections, others: () => listener.size };
   try {
     const { host, port } = http;

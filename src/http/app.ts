@@ -28,6 +28,8 @@ export interface AppOptions extends SessionHooks {
   readonly maxRequestBytes?: number | undefined;
   /** Bytes of an answer of /sql; a statement that gives more is cancelled, and answered with 507. Default 10 MiB. */
   readonly maxResponseBytes?: number | undefined;
+  /** Requests to /sql at a time; more are refused with 503 and 53300. Default 1,000. */
+  readonly maxConnections?: number | undefined;
   /**
    * Origins whose pages may use /sql and WebSockets, such as `https://app.example.com`. Default: all; where the gateway
    * trusts everyone, those of pages from the own machine (`loopback`).

@@ -7,7 +7,7 @@ import { connect } from "../client/mod.ts";
 import { writeBind, writeParse } from "../client/query.ts";
 import type { Gateway, SessionHooks } from "../gateway/mod.ts";
 import type { SessionOptions } from "../session/mod.ts";
-import { PgError } from "../wire/error.ts";
+import { fatal, PgError } from "../wire/error.ts";
 import { constantFrames, encodeFrontend } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { Writer } from "../wire/writer.ts";
@@ -33,9 +33,11 @@ export interface SqlOptions extends SessionHooks {
   readonly origins?: readonly string[] | undefined;
   readonly maxRequestBytes?: number | undefined;
   readonly maxResponseBytes?: number | undefined;
+  readonly maxConnections?: number | undefined;
 }
 
 const defaultMaxBytes = 10 * 1024 * 1024;
+const defaultMaxConnections = 1_000;
 
 /** The handler of /sql. */
 export function sqlHandler(options: SqlOptions): (request: Request, address?: string) => Promise<Response> {
@@ -43,6 +45,7 @@ export function sqlHandler(options: SqlOptions): (request: Request, address?: st
   const { metrics } = gateway;
   const session = gateway.sessionsOver("http", { limits, trace, onError });
   const logins = new CheckedLogins(session.auth);
+  let running = 0;
 
   async function run(request: Request, address: string | undefined): Promise<Response> {
     const header = (name: string): string | null => request.headers.get(name);
@@ -69,6 +72,7 @@ export function sqlHandler(options: SqlOptions): (request: Request, address?: st
       return answer(403, jsonOfError({ message: `pages of ${origin} may not use this gateway` }));
     }
     try {
+      if (++running > (options.maxConnections ?? defaultMaxConnections)) throw tooManyClients();
       return await run(request, address);
     } catch (cause) {
       if (request.signal.aborted) return answer(400, jsonOfError(hungUp));
@@ -77,7 +81,9 @@ export function sqlHandler(options: SqlOptions): (request: Request, address?: st
         cause instanceof PgError ? cause : new PgError(sqlstate.internalError, "internal error");
       if (!(cause instanceof PgError)) onError?.(PgError.from(cause), cause);
       metrics.sqlError(fields.code);
-      return answer(isInfrastructure(fields.code) ? 500 : 400, jsonOfError(fields));
+      return answer(statusOf(fields.code), jsonOfError(fields));
+    } finally {
+      running--;
     }
   };
 }
@@ -156,9 +162,14 @@ function leftOpen(): PgError {
   });
 }
 
-/** Errors of what lies behind the gateway: no change to the request would help. */
-function isInfrastructure(code: string): boolean {
-  return /^(08|53|58|XX)/.test(code) && code !== sqlstate.protocolViolation;
+/** Where no change to the request would help, because of what lies behind the gateway or is too busy, it is a 5xx. */
+function statusOf(code: string): number {
+  if (code.startsWith("53")) return 503;
+  return /^(08|58|XX)/.test(code) && code !== sqlstate.protocolViolation ? 500 : 400;
+}
+
+function tooManyClients(): PgError {
+  return fatal(sqlstate.tooManyConnections, "sorry, too many clients already");
 }
 
 const cors = { "access-control-allow-origin": "*" };

@@ -192,6 +192,24 @@ describe("a client that leaves", () => {
   });
 });
 
+test("requests above the cap are refused, and make room again", async () => {
+  const go = Promise.withResolvers<Result>();
+  const running = Promise.withResolvers<void>();
+  const { upstream } = scripted({
+    query() {
+      running.resolve();
+      return go.promise;
+    },
+  });
+  const sql = new SqlClient(upstream, {}, { maxConnections: 1 });
+  const first = sql.query("wait");
+  await running.promise;
+  expect(await sql.query("select 1")).toMatchObject({ status: 503, code: "53300" });
+  go.resolve({ type: "command", tag: "DONE" });
+  expect(await first).toMatchObject({ status: 200, command: "DONE" });
+  expect(await sql.query("select 1")).toMatchObject({ status: 200 });
+});
+
 test("LISTEN is refused, NOTIFY is not", async () => {
   const { upstream } = scripted({ listen: () => {}, notify: () => {} });
   const sql = new SqlClient(upstream);
