@@ -39,7 +39,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
     path === undefined ? listenTcp(options) : await listenUnix(path, options.mode);
 
   function accept(connection: Deno.Conn): void {
-    const full = sessions.size >= maxConnections;
+    const full = sessions.size + (options.others?.() ?? 0) >= maxConnections;
     if (full && refused.size >= maxRefused) return connection.close();
     if (isTcp(connection)) prepare(connection);
     const { remoteAddr } = connection;

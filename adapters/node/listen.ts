@@ -21,6 +21,8 @@ export interface ListenOptions {
   readonly tls?: TlsServer | undefined;
   /** Sessions at a time; the next client gets FATAL 53300. Default 1,000. */
   readonly maxConnections?: number | undefined;
+  /** Sessions that came by other ways and count, too: those over WebSockets. */
+  readonly others?: (() => number) | undefined;
   /**
    * Milliseconds that a statement may go on after its client closed its side of the connection, before it is cancelled.
    * Such a client may still wait for its answer, or be gone for good. Default 5,000.
@@ -64,7 +66,7 @@ export async function listen(session: SessionOptions, options: ListenOptions = {
   const transports = new Set<SocketTransport>();
 
   function accept(socket: Socket): void {
-    const full = sessions.size >= maxConnections;
+    const full = sessions.size + (options.others?.() ?? 0) >= maxConnections;
     if (full && refused.size >= maxRefused) return void socket.destroy();
     const transport = new SocketTransport(socket, { tls, lostClientGrace });
     transports.add(transport);

@@ -44,6 +44,16 @@ test("tells the client that is one too many so, and lets the next one in when th
   await login(listener);
 });
 
+test("counts those who came by other ways", async () => {
+  let others = 1;
+  const { listener } = await start({ others: () => others });
+  const [, second] = [await login(listener), await RawClient.connect(listener)];
+  second.send(startup());
+  expect(await second.end()).toEqual(tooMany);
+  others = 0;
+  await login(listener);
+});
+
 test("tells pg so", async () => {
   const { listener } = await start({ maxConnections: 0 });
   const client = new pg.Client({ host: listener.host, port: listener.port, user: "tester" });
