@@ -15,5 +15,4 @@ export {
   attachWebSockets,
   type WebSocketListener,
   type WebSocketServerOptions,
-  webSocketConnection,
 } from "./websocket.ts";

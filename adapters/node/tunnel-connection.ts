@@ -17,7 +17,7 @@ import {
 import type { Draining } from "./drain.ts";
 import { MessageBoundaries } from "./message-boundaries.ts";
 import type { Receiver, SocketTransport } from "./transport.ts";
-import { webSocketConnection } from "./websocket.ts";
+import { webSocketConnection } from "./websocket-connection.ts";
 
 /** Where a tunnel leads to, and how. */
 export interface TunnelTarget {

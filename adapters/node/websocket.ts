@@ -4,16 +4,12 @@ import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Server as SecureServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import {
-  defaultMaxFrameBytes,
-  serveWebSocket,
-  type WebSocketConnection,
-  type WebSocketSession,
-} from "../../src/http/websocket.ts";
+import { defaultMaxFrameBytes, serveWebSocket, type WebSocketSession } from "../../src/http/websocket.ts";
 import { type UpgradePolicy, upgradeRefusal } from "../../src/http/websocket-upgrade.ts";
 import { memoryCancelRegistry, type SessionOptions } from "../../src/session/mod.ts";
 import { drain, tooManyClients, within } from "./drain.ts";
 import { atTurnEnd } from "./turn-end.ts";
+import { webSocketConnection } from "./websocket-connection.ts";
 
 export interface WebSocketServerOptions extends UpgradePolicy {
   readonly session: SessionOptions;
@@ -42,9 +38,6 @@ const closeTimeout = 5_000;
 
 /** Milliseconds after the last session's end for clients to read its last words. */
 const farewell = 1_000;
-
-/** Bytes that may wait in a socket before its session has to. */
-const highWater = 64 * 1024;
 
 /** Sessions above the cap, at a time, that are told so. */
 const maxRefused = 100;
@@ -138,23 +131,6 @@ export function attachWebSockets(
 
 /** The code that stands for a connection that ended without a closing frame (RFC 6455, 7.1.5). */
 const abnormalClosure = 1006;
-
-/** A connection of the `ws` package, as sessions see it. */
-export function webSocketConnection(webSocket: WebSocket): WebSocketConnection {
-  return {
-    send(bytes) {
-      if (webSocket.bufferedAmount + bytes.length <= highWater) return void webSocket.send(bytes);
-      return new Promise((resolve) => webSocket.send(bytes, () => resolve()));
-    },
-    close: (code, reason) => webSocket.close(code, reason),
-    terminate: () => webSocket.terminate(),
-    get bufferedAmount() {
-      return webSocket.bufferedAmount;
-    },
-    pause: () => webSocket.pause(),
-    resume: () => webSocket.resume(),
-  };
-}
 
 function header(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
