@@ -35,7 +35,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     flags.push("--tls-cert", certificate.certificate, "--tls-key", certificate.key);
     url = tlsUrl(port, user, password, certificate);
   }
-  const child = start(process.execPath, [cli, "serve", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+  return await served(url, port, process.execPath, [cli, "serve", "--no-http", ...flags]);
+}
+
+/**
+ * Starts a process and waits until a startup packet is answered on the port.
+ *
+ * @param url what the client programs connect to
+ */
+export async function served(
+  url: string,
+  port: number,
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Gateway> {
+  const child = start(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (text: string) => {

@@ -2,8 +2,9 @@
  * `npm run test:clients`: real clients against real gateway processes.
  *
  * Each client program runs against three gateways: one with the embedded PGlite, one in front of a real
- * PostgreSQL server (when one is installed), and one that asks for TLS and SCRAM. What cannot run here is
- * reported as skipped, by name and with the reason; install.sh brings what is missing.
+ * PostgreSQL server (when one is installed), and one that asks for TLS and SCRAM. psql also reaches gateways on
+ * Deno and in workerd, straight and through a tunnel. What cannot run here is reported as skipped, by name and
+ * with the reason; install.sh brings what is missing.
  */
 
 import { parseArgs } from "node:util";
@@ -18,8 +19,9 @@ import { startTarget, type Target } from "./target.ts";
 const usage = `Usage: node test/clients/run.ts [options]
 
   --only <names>      clients to run, separated by commas: psql, pgbench, ${programs.map((p) => p.name).join(", ")}
-  --target <names>    servers to run against: embedded, postgres, tls (the default is these three);
-                      direct and direct-tls are a PostgreSQL server without a gateway, to check the programs
+  --target <names>    servers to run against: embedded, postgres, tls, deno, workerd, tunnel-deno, tunnel-workerd
+                      (the default is all of these); direct and direct-tls are a PostgreSQL server without a
+                      gateway, to check the programs
   --url <url>         run against this server instead; a password in it is taken to be needed
   --check <text>      only the checks whose name contains this text
   --help
@@ -28,7 +30,7 @@ const usage = `Usage: node test/clients/run.ts [options]
 const { values: flags } = parseArgs({
   options: {
     only: { type: "string" },
-    target: { type: "string", default: "embedded,postgres,tls" },
+    target: { type: "string", default: "embedded,postgres,tls,deno,workerd,tunnel-deno,tunnel-workerd" },
     url: { type: "string" },
     check: { type: "string", default: "" },
     help: { type: "boolean", default: false },
@@ -38,6 +40,8 @@ const { values: flags } = parseArgs({
 /** A client that is driven from here or from a program of its own. */
 interface Client {
   name: string;
+  /** Has checks for targets of which only what is special is checked. */
+  brief?: boolean;
   /**
    * Runs the checks behind the one named `after`, up to and with the first that fails.
    *
@@ -50,7 +54,7 @@ const report: Report = new Report();
 
 function clients(): Client[] {
   const all: Client[] = [
-    { name: "psql", run: (target, after) => checkPsql(target, after, flags.check, report) },
+    { name: "psql", brief: true, run: (target, after) => checkPsql(target, after, flags.check, report) },
     { name: "pgbench", run: (target) => checkPgbench(target, flags.check, report) },
     ...programs.map((program) => ({
       name: program.name,
@@ -98,7 +102,7 @@ const replacements = 8;
  * that it has crashed, or is stuck, must be told once, and not of every later check.
  */
 async function runTarget(name: string, selected: readonly Client[]): Promise<void> {
-  const left = selected.map((client) => ({ client, after: "", replaced: 0 }));
+  let left = selected.map((client) => ({ client, after: "", replaced: 0 }));
   for (;;) {
     const stops: (() => Promise<unknown>)[] = [];
     try {
@@ -108,6 +112,7 @@ async function runTarget(name: string, selected: readonly Client[]): Promise<voi
         return;
       }
       report.note(`\n# ${name}: ${target.url.replace(/:[^:@/]*@/, ":***@")}`);
+      if (target.brief) left = left.filter(({ client }) => client.brief);
       const failed = report.failed;
       for (let next = left[0]; next !== undefined && report.failed === failed; next = left[0]) {
         const { client } = next;
@@ -129,7 +134,14 @@ async function runTarget(name: string, selected: readonly Client[]): Promise<voi
 
 /** Runs the clients against a server that is there already, and cannot be replaced. */
 async function runUrl(url: string, selected: readonly Client[]): Promise<void> {
-  const target = { name: "url", url, password: new URL(url).password !== "", directTls: false, noTls: false };
+  const target = {
+    name: "url",
+    url,
+    password: new URL(url).password !== "",
+    directTls: false,
+    noTls: false,
+    brief: false,
+  };
   for (const client of selected) {
     for (let after: string | undefined = ""; after !== undefined; ) after = await client.run(target, after);
   }

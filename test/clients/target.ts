@@ -4,6 +4,7 @@ import { type Certificate, makeCertificate } from "./certificate.ts";
 import { type Gateway, type GatewayOptions, startGateway, tlsUrl } from "./gateway.ts";
 import { findPostgresServer, type PostgresServer, startPostgresServer } from "./postgres-server.ts";
 import type { Report } from "./report.ts";
+import { startDeno, startTunnel, startWrangler } from "./runtimes.ts";
 
 /** The environment that says what the checks can expect of the server. */
 export interface Target {
@@ -15,6 +16,8 @@ export interface Target {
   directTls: boolean;
   /** The server is known to answer N to an SSLRequest. */
   noTls: boolean;
+  /** Only the checks of what another way in could change: the others hold for every way to the same database. */
+  brief: boolean;
 }
 
 const password = "Pencil-42";
@@ -28,8 +31,8 @@ export async function startTarget(
   report: Report,
   stops: (() => Promise<unknown>)[],
 ): Promise<Target | string> {
-  const plain = { name, password: false, directTls: false, noTls: true };
-  const secure = { name, password: true, noTls: false };
+  const plain = { name, password: false, directTls: false, noTls: true, brief: false };
+  const secure = { name, password: true, noTls: false, brief: false };
   const certificate = async (): Promise<Certificate> => {
     const made = await makeCertificate();
     stops.push(made.remove);
@@ -37,6 +40,11 @@ export async function startTarget(
   };
   const gateway = async (options: GatewayOptions): Promise<string> => {
     const started = await startGateway(options);
+    stops.push(() => endGateway(started, name, report));
+    return started.url;
+  };
+  const tunnel = async (http: string): Promise<string> => {
+    const started = await startTunnel(http);
     stops.push(() => endGateway(started, name, report));
     return started.url;
   };
@@ -48,6 +56,18 @@ export async function startTarget(
   switch (name) {
     case "embedded":
       return { ...plain, url: await gateway({}) };
+    case "deno":
+    case "tunnel-deno": {
+      const deno = await startDeno();
+      stops.push(() => endGateway(deno, name, report));
+      return { ...plain, brief: true, url: name === "deno" ? deno.url : await tunnel(deno.http) };
+    }
+    case "workerd":
+    case "tunnel-workerd": {
+      const wrangler = await startWrangler(await gateway({}));
+      stops.push(wrangler.stop);
+      return { ...plain, brief: true, url: name === "workerd" ? wrangler.url : await tunnel(wrangler.http) };
+    }
     case "tls": {
       const login = { user: "postgres", password, certificate: await certificate() };
       return { ...secure, url: await gateway({ login }), directTls: true };
