@@ -14,6 +14,7 @@ import {
   readVariable,
   type SettingName,
   settingNames,
+  trusts,
   userVariable,
   type Variables,
 } from "../../src/gateway/mod.ts";
@@ -68,9 +69,12 @@ export function readConfig(args: readonly string[], environment: Variables): Ser
       "auth cert needs the authorities that sign client certificates: give --tls-ca file",
     );
   }
+  const listen = parseListen(value("listen") ?? `127.0.0.1:${defaultPort}`);
+  // A socket that lets in its own user alone is no reason to let everybody in by a port beside it.
+  const guarded = "path" in listen && trusts({ users: new Map(users), auth });
   return {
-    listen: parseListen(value("listen") ?? `127.0.0.1:${defaultPort}`),
-    http: parseHttp(value("http")),
+    listen,
+    http: parseHttp(value("http") ?? (guarded ? off : undefined)),
     httpSettings,
     databases: collect(databases ?? [["postgres", "pglite:"]], "database"),
     users: collect(users, "user"),

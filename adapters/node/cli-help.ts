@@ -14,7 +14,8 @@ const serve = `edgewire serve: serve databases over the PostgreSQL protocol
   --listen <host:port>       where to listen (default 127.0.0.1:6432). A path is a Unix socket; in a folder it gets
                              the name that psql looks for: --listen /tmp:6432 is psql -h /tmp -p 6432
   --http <host:port>         where to serve HTTP and WebSockets (default 127.0.0.1:8080, if it is free): POST /sql for
-                             Neon's serverless driver, PostgreSQL sessions over WebSockets, /health, /ready, /metrics
+                             Neon's serverless driver, PostgreSQL sessions over WebSockets, /health, /ready, /metrics.
+                             Beside a Unix socket that trusts everyone, only if it is asked for
   --no-http                  serve neither
   --database <name=url>      a database; may be repeated. URLs:
                                pglite:                 embedded PostgreSQL, in memory

@@ -17,6 +17,11 @@ export interface GatewayConfig {
   readonly auth?: AuthMethod | undefined;
 }
 
+/** Whether everyone gets in: no users are named, or nothing is asked of them. */
+export function trusts({ users, auth }: Pick<GatewayConfig, "users" | "auth">): boolean {
+  return auth === "trust" || (users.size === 0 && auth === undefined);
+}
+
 /** A mistake in the configuration; the message says what to write instead. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

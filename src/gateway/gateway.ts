@@ -8,7 +8,7 @@ import {
 } from "../session/mod.ts";
 import { fatal } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import { ConfigError, type GatewayConfig } from "./config.ts";
+import { ConfigError, type GatewayConfig, trusts } from "./config.ts";
 import { GatewayMetrics, type TransportName } from "./metrics.ts";
 
 /** Opens an upstream from its URL. */
@@ -156,11 +156,6 @@ function counted(upstream: Upstream, started: () => () => void): Upstream {
 function reason(outcome: PromiseSettledResult<unknown> | undefined): Error | undefined {
   if (outcome?.status !== "rejected") return undefined;
   return outcome.reason instanceof Error ? outcome.reason : new Error(String(outcome.reason));
-}
-
-/** Whether everyone gets in: no users are named, or nothing is asked of them. */
-function trusts({ users, auth }: GatewayConfig): boolean {
-  return auth === "trust" || (users.size === 0 && auth === undefined);
 }
 
 function authSource({ users, auth }: GatewayConfig): AuthSource {

@@ -1,5 +1,5 @@
 /** The gateway's configuration, routing and metrics, for any runtime. */
-export { ConfigError, collect, type GatewayConfig, parseDatabase, parseUser } from "./config.ts";
+export { ConfigError, collect, type GatewayConfig, parseDatabase, parseUser, trusts } from "./config.ts";
 export {
   createGateway,
   type Gateway,

@@ -115,6 +115,13 @@ describe("HTTP", () => {
   });
 });
 
+test("HTTP does not let in whom a Unix socket keeps out", () => {
+  expect(flags("--listen", "/tmp").http).toBeUndefined();
+  expect(flags("--listen", "/tmp", "--user", "me:secret", "--auth", "trust").http).toBeUndefined();
+  expect(flags("--listen", "/tmp", "--user", "me:secret").http).toMatchObject({ asked: false });
+  expect(flags("--listen", "/tmp", "--http", "81").http).toMatchObject({ port: 81 });
+});
+
 test("takes the same from a file", () => {
   const path = file({
     listen: "7000",
