@@ -1,30 +1,28 @@
 // /sql over upstreams that speak the protocol: the shared embedded PostgreSQL, and a server behind a socket, which is the
 // same one once more.
-
+import { afterAll, beforeAll } from "vitest";
 import { listen } from "../../adapters/node/listen.ts";
-import { openSocket } from "../../adapters/node/socket-stream.ts";
+import { openPostgres } from "../../adapters/node/postgres.ts";
 import { trustAuthSource } from "../../src/auth/mod.ts";
-import { wireUpstream } from "../../src/upstreams/mod.ts";
 import { RelayUpstream } from "../conformance/relay-upstream.ts";
 import { sqlSuite } from "./sql-suite.ts";
 
-sqlSuite("the embedded PostgreSQL", () => RelayUpstream.start());
+let relay: RelayUpstream;
+beforeAll(async () => {
+  relay = await RelayUpstream.start();
+});
+afterAll(() => relay?.close());
+
+sqlSuite("the embedded PostgreSQL", async () => ({ upstream: relay.upstream, close: async () => {} }));
 
 sqlSuite("a PostgreSQL server", async () => {
-  const relay = await RelayUpstream.start();
   const server = await listen({ auth: trustAuthSource(), upstream: () => relay.upstream });
-  const address = { host: "127.0.0.1", port: server.port };
-  const upstream = wireUpstream({
-    client: { user: "postgres", sslMode: "disable" },
-    open: () =>
-      openSocket({ ...address, rootCertificate: undefined, certificate: undefined, key: undefined }),
-  });
+  const upstream = openPostgres(`postgres://postgres@127.0.0.1:${server.port}/postgres?sslmode=disable`);
   return {
     upstream,
     async close() {
       await upstream.close?.();
       await server.close(0);
-      await relay.close();
     },
   };
 });
