@@ -5,12 +5,8 @@ import { waitUntil } from "cloudflare:workers";
 import type { TlsInfo } from "../../src/auth/mod.ts";
 import type { ByteStream, ServerAddress } from "../../src/client/mod.ts";
 import { type ErrorFields, fatal, type PgError, sqlstate } from "../../src/wire/mod.ts";
-
-/** Bytes that may wait for the server before writers are told to wait. */
-const highWater = 64 * 1024;
-
-/** Bytes of one read; without a buffer of one's own it would be 4,096. */
-const readSize = 16 * 1024;
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
 
 /** Milliseconds that a server may take to close its side after ours; then the connection is cut. */
 const lingerTimeout = 5_000;
@@ -64,11 +60,8 @@ class SocketStream implements ByteStream {
   /** Settles when the connection is over. */
   readonly closed: Promise<void>;
   #socket: Socket;
-  #reader!: ReadableStreamBYOBReader;
-  #writer!: WritableStreamDefaultWriter<Uint8Array>;
-  /** Bytes that were written and that the socket has not taken. */
-  #pending = 0;
-  #drained: PromiseWithResolvers<void> | undefined;
+  #reader!: ByteReader;
+  #writer!: ByteWriter;
   /** SSLRequest was sent: the next chunk decides who reads on, this socket or the one inside of TLS. */
   #deciding: PromiseWithResolvers<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -88,28 +81,20 @@ class SocketStream implements ByteStream {
     if (this.#ending || this.#gone) return;
     if (this.#deciding) this.#decided();
     else if (isSslRequest(bytes)) this.#deciding = Promise.withResolvers();
-    this.#pending += bytes.length;
-    this.#writer.write(bytes).then(
-      () => {
-        this.#pending -= bytes.length;
-        if (this.#pending <= highWater) this.#release();
-      },
-      (error: unknown) => this.#lost(error),
-    );
-    if (this.#pending <= highWater) return;
-    this.#drained ??= Promise.withResolvers();
-    return this.#drained.promise;
+    return this.#writer.write(bytes);
   }
 
   end(): void {
     if (this.#ending || this.#gone) return;
     this.#ending = true;
     this.#decided();
-    this.#writer.close().catch((error: unknown) => this.#lost(error));
+    this.#writer.close();
     this.#timer = setTimeout(() => this.destroy(), lingerTimeout);
   }
 
   destroy(): void {
+    // Not the socket's `close()` alone: that waits until the server has taken what was written.
+    if (!this.#gone) this.#writer.abort();
     this.#lost(undefined);
   }
 
@@ -136,21 +121,16 @@ class SocketStream implements ByteStream {
   }
 
   #use(socket: Socket): void {
-    this.#reader = socket.readable.getReader({ mode: "byob" });
-    this.#writer = socket.writable.getWriter();
-    // Their errors are seen where they are used; these would be unhandled.
-    this.#reader.closed.catch(() => {});
-    this.#writer.closed.catch(() => {});
+    this.#reader = new ByteReader(socket.readable);
+    this.#writer = new ByteWriter(socket.writable, (error) => this.#lost(error));
     this.#read(this.#reader);
   }
 
-  async #read(reader: ReadableStreamBYOBReader): Promise<void> {
+  async #read(reader: ByteReader): Promise<void> {
     try {
-      for (;;) {
-        const { done, value } = await reader.read(new Uint8Array(readSize));
+      for (let chunk = await reader.read(); chunk; chunk = await reader.read()) {
         if (this.#gone) return;
-        if (done) break;
-        await this.onData(value);
+        await this.onData(chunk);
         if (this.#deciding) await this.#deciding.promise;
         if (this.#gone || reader !== this.#reader) return;
       }
@@ -165,17 +145,12 @@ class SocketStream implements ByteStream {
     this.#deciding = undefined;
   }
 
-  #release(): void {
-    this.#drained?.resolve();
-    this.#drained = undefined;
-  }
-
   #lost(cause: unknown): void {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#timer);
     this.#socket.close().catch(() => {});
-    this.#release();
+    this.#writer.release();
     this.#decided();
     this.#settleClosed();
     this.onClose(cause === undefined || cause instanceof Error ? cause : new Error(String(cause)));

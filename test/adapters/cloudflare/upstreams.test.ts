@@ -169,9 +169,9 @@ describe("a server", () => {
 
 describe("back-pressure", () => {
   /** What the kernel's buffers of two connections, and the high-water marks above them, may hold. */
-  const slack = 40 * 1024 * 1024;
+  const slack = 20 * 1024 * 1024;
   /** Rows, or lines, of 1,000 characters that are well beyond that. */
-  const many = 80_000;
+  const many = 40_000;
 
   const connected = async (): Promise<RawClient> =>
     (await RawClient.connect({ host: "127.0.0.1", port: worker.tcpPort })).login({ database: "plain" });

@@ -264,11 +264,6 @@ describe("a Worker without its configuration", () => {
       vars: { EDGEWIRE_DATABASES: "app=postgres://gateway@127.0.0.1:1/postgres" },
       log: "set the secret EDGEWIRE_USERS, or EDGEWIRE_AUTH=trust",
     },
-    {
-      why: "a scheme that Workers do not serve",
-      vars: { EDGEWIRE_DATABASES: "app=pglite:", EDGEWIRE_AUTH: "trust" },
-      log: 'nothing serves here: "pglite:"',
-    },
   ])("for want of $why refuses every client, and logs what is missing", async ({ vars, log }) => {
     const bare = await startWorker({ vars });
     try {
