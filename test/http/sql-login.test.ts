@@ -132,6 +132,19 @@ describe("methods", () => {
     expect(await login("postgres://md5:secret@h/d")).toEqual([400, "28000"]);
   });
 
+  test("scram-sha-256, where a user has an md5 hash: as over the wire, there is no way", async () => {
+    const { login } = client({ users, auth: "scram-sha-256" });
+    expect(await login("postgres://md5:secret@h/d")).toEqual([400, "28P01"]);
+    expect(await login("postgres://plain:secret%3Awith%2F%40@h/d")).toEqual([200, null]);
+  });
+
+  test("md5 is what the user's password is", async () => {
+    const { login } = client({ users, auth: "md5" });
+    expect(await login("postgres://md5:secret@h/d")).toEqual([200, null]);
+    expect(await login("postgres://scram:p%C3%A4ssword@h/d")).toEqual([200, null]);
+    expect(await login("postgres://scram:wrong@h/d")).toEqual([400, "28P01"]);
+  });
+
   test("password", async () => {
     const { login } = client({ users, auth: "password" });
     expect(await login("postgres://plain:secret%3Awith%2F%40@h/d")).toEqual([200, null]);
