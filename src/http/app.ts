@@ -49,8 +49,10 @@ export function createApp(options: AppOptions): Hono {
   const app = new Hono();
 
   app.use(async (c, next) => {
+    // Deno's requests cannot be looked at any more once they are upgraded.
+    const [route, method] = [routeOf(c), c.req.method];
     await next();
-    metrics.request(routeOf(c), c.req.method, c.res.status);
+    metrics.request(route, method, c.res.status);
   });
 
   if (upgrade) {
