@@ -21,6 +21,8 @@ export interface WebSocketServerOptions extends UpgradePolicy {
   readonly maxFrameBytes?: number | undefined;
   /** See ListenOptions. */
   readonly lostClientGrace?: number | undefined;
+  /** Milliseconds between two pings: proxies on the way cut connections that say nothing. Default 30,000. */
+  readonly pingInterval?: number | undefined;
 }
 
 export interface WebSocketListener {
@@ -48,6 +50,7 @@ export function attachWebSockets(
   options: WebSocketServerOptions,
 ): WebSocketListener {
   const { maxConnections = 1_000, maxFrameBytes = defaultMaxFrameBytes, lostClientGrace } = options;
+  const { pingInterval = 30_000 } = options;
   const session = { ...options.session, cancels: options.session.cancels ?? memoryCancelRegistry() };
   const sessions = new Set<WebSocketSession>();
   const refused = new Set<WebSocketSession>();
@@ -62,6 +65,9 @@ export function attachWebSockets(
     closeTimeout,
   };
   const sockets = new WebSocketServer(settings);
+  const pings = setInterval(() => {
+    for (const webSocket of open) webSocket.ping();
+  }, pingInterval).unref();
   let closing: Promise<void> | undefined;
   let allClosed: (() => void) | undefined;
 
@@ -100,6 +106,7 @@ export function attachWebSockets(
   }
 
   async function close(grace: number): Promise<void> {
+    clearInterval(pings);
     const all = [...sessions, ...refused];
     await drain(
       all.map((served) => ({

@@ -135,6 +135,14 @@ test("says that it is full, whatever the others came by", async () => {
   await (await connectWebSocket(url)).client.login();
 });
 
+test("says something now and then, for proxies that cut what is silent", async () => {
+  const { url } = await serveWebSockets(countingUpstream(), { pingInterval: 20 });
+  const { socket } = await connectWebSocket(url);
+  let pings = 0;
+  socket.on("ping", () => pings++);
+  await expect.poll(() => pings).toBeGreaterThan(2);
+});
+
 test("a connection that is lost cancels what runs", async () => {
   const upstream = countingUpstream();
   const { url } = await serveWebSockets(upstream);
