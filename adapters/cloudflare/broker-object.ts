@@ -9,11 +9,16 @@ import type { BrokerCalls, BrokerMessage, ObjectBindings } from "./object-calls.
 const tables = `
   CREATE TABLE IF NOT EXISTS secrets (secret BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS keys (
-    process_id INTEGER NOT NULL, secret_key BLOB NOT NULL, route BLOB NOT NULL, PRIMARY KEY (process_id, secret_key));
+    process_id INTEGER NOT NULL, secret_key BLOB NOT NULL, route BLOB NOT NULL, seen INTEGER NOT NULL,
+    PRIMARY KEY (process_id, secret_key));
   CREATE INDEX IF NOT EXISTS keys_route ON keys (route);
   CREATE TABLE IF NOT EXISTS listeners (
     channel TEXT NOT NULL, place TEXT NOT NULL, PRIMARY KEY (channel, place)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS listeners_place ON listeners (place);`;
+
+/** Milliseconds after which a key's session is asked whether it is still there, and how many are asked in one go. */
+const checkInterval = 24 * 3_600_000;
+const checkedAtOnce = 100;
 
 export class BrokerObject extends DurableObject<ObjectBindings> implements BrokerCalls {
   /** The last delivery to each place that is under way: the next one comes behind it. */
@@ -41,7 +46,14 @@ export class BrokerObject extends DurableObject<ObjectBindings> implements Broke
   // --- cancel keys ---
 
   addKey({ processId, secretKey }: SessionKey, route: Uint8Array): void {
-    this.#sql.exec("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", processId, secretKey, route);
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)",
+      processId,
+      secretKey,
+      route,
+      Date.now(),
+    );
+    void this.#scheduleCheck();
   }
 
   removeKey({ processId, secretKey }: SessionKey): void {
@@ -61,6 +73,36 @@ export class BrokerObject extends DurableObject<ObjectBindings> implements Broke
 
   cancel(place: string, { processId, secretKey }: SessionKey): void {
     this.#tell(place, { type: "cancel", processId, secretKey: encodeBase64(secretKey) });
+  }
+
+  /** Keys that their sessions have not taken back: some end without a word, as when new code is deployed. */
+  override async alarm(): Promise<void> {
+    const rows = this.#sql
+      .exec<{ process_id: number; secret_key: ArrayBuffer; route: ArrayBuffer }>(
+        "SELECT process_id, secret_key, route FROM keys WHERE seen <= ? ORDER BY seen LIMIT ?",
+        Date.now() - checkInterval,
+        checkedAtOnce,
+      )
+      .toArray();
+    for (const row of rows) {
+      const key = { processId: row.process_id, secretKey: new Uint8Array(row.secret_key) };
+      if (!(await this.#isHeld(key, new TextDecoder().decode(row.route)))) this.removeKey(key);
+      else this.#sql.exec("UPDATE keys SET seen = ? WHERE process_id = ?", Date.now(), key.processId);
+    }
+    if (rows.length === checkedAtOnce) await this.ctx.storage.setAlarm(Date.now());
+    else if (this.#sql.exec("SELECT 1 FROM keys LIMIT 1").toArray().length > 0) await this.#scheduleCheck();
+  }
+
+  async #scheduleCheck(): Promise<void> {
+    const { storage } = this.ctx;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + checkInterval);
+  }
+
+  async #isHeld(key: SessionKey, place: string): Promise<boolean> {
+    const sessions = this.env.EDGEWIRE_SESSIONS;
+    if (!place.startsWith("object:")) return this.ctx.getWebSockets(place).length > 0;
+    const id = place.slice("object:".length);
+    return sessions !== undefined && (await sessions.get(sessions.idFromString(id)).holds(key));
   }
 
   // --- channels ---
@@ -141,6 +183,9 @@ export class BrokerObject extends DurableObject<ObjectBindings> implements Broke
   /** The invocation is over, and its session with it. */
   #forget(socket: WebSocket): void {
     for (const place of this.ctx.getTags(socket)) {
+      // It may have been opened again before the loss of this one was noticed.
+      const others = this.ctx.getWebSockets(place).filter((other) => other !== socket);
+      if (others.some(({ readyState }) => readyState === WebSocket.OPEN)) continue;
       this.listen(place, []);
       this.#sql.exec("DELETE FROM keys WHERE route = ?", new TextEncoder().encode(place));
     }

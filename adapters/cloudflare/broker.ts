@@ -21,6 +21,7 @@ type Broker = DurableObjectStub<BrokerCalls>;
 
 const keyBrokers = 8;
 
+/** The name of the broker for the key of a session. */
 const nameForKeys = (processId: number): string => `keys ${processId % keyBrokers}`;
 const nameForChannels = (database: string): string => `channels ${database}`;
 
@@ -79,16 +80,22 @@ export function invocationCancels(env: ObjectBindings): CancelRegistry {
   const anywhere = routedCancelRegistry({ ...common, route: new Uint8Array(0) });
   return {
     async register(target, maxKeyLength, kept): Promise<CancelKey> {
-      // Which one does not matter: the route names it.
-      const broker = nameForKeys(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
-      const place = await openPlace(env, broker, broker);
-      const registry = routedCancelRegistry({ ...common, route: new TextEncoder().encode(place.name) });
+      const processId = kept?.processId ?? newProcessId();
+      // Where its key is, if it is a short one: a broker whose WebSocket has closed forgets both.
+      const broker = nameForKeys(processId);
+      const place = new OpenPlace(env, broker, broker);
+      const route = new TextEncoder().encode(place.name);
+      const registry = routedCancelRegistry({ ...common, route, newProcessId: () => processId });
       place.onMessage = (message) => {
         if (message.type !== "cancel") return;
-        const { processId, secretKey } = message;
-        registry.serve({ processId, secretKey: decodeBase64(secretKey) ?? new Uint8Array(0) });
+        const secretKey = decodeBase64(message.secretKey) ?? new Uint8Array(0);
+        registry.serve({ processId: message.processId, secretKey });
       };
+      await place.open();
       const key = await registry.register(target, maxKeyLength, kept);
+      place.onReopen = async () => {
+        if (key.secretKey.length === 4) await common.directory?.add(key, route);
+      };
       return {
         ...plain(key),
         release() {
@@ -107,12 +114,22 @@ export function invocationCancels(env: ObjectBindings): CancelRegistry {
 export function invocationNotifications(env: ObjectBindings): NotificationBroker {
   return {
     async join(member): Promise<Membership> {
-      const name = nameForChannels(member.database);
-      const place = await openPlace(env, name);
+      const place = new OpenPlace(env, nameForChannels(member.database));
       place.onMessage = (message) => {
         if (message.type === "notify") for (const one of message.notifications) member.deliver(one);
       };
-      return { ...membershipOf(env, place.name, member), leave: () => place.close() };
+      await place.open();
+      const { listen, notify } = membershipOf(env, place.name, member);
+      let listening: readonly string[] = [];
+      place.onReopen = async () => listen(listening);
+      return {
+        async listen(channels) {
+          await listen(channels);
+          listening = channels;
+        },
+        notify,
+        leave: () => place.close(),
+      };
     },
   };
 }
@@ -130,24 +147,64 @@ export function membershipOf(
   };
 }
 
-interface OpenPlace {
+/** Milliseconds until a lost WebSocket is opened again, at first and at the most. */
+const firstRetry = 500;
+const lastRetry = 60_000;
+
+/** A session's WebSocket to a broker, opened again when it is lost: brokers restart when new code is deployed. */
+class OpenPlace {
   readonly name: string;
-  onMessage: (message: BrokerMessage) => void;
-  close(): void;
+  onMessage: (message: BrokerMessage) => void = () => {};
+  /** Tells the broker again what it has forgotten. */
+  onReopen: () => Promise<void> = async () => {};
+  readonly #env: ObjectBindings;
+  readonly #broker: string;
+  #socket: WebSocket | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  /** `route` is the broker's name where a route has to tell it. */
+  constructor(env: ObjectBindings, broker: string, route = "") {
+    this.#env = env;
+    this.#broker = broker;
+    this.name = `socket:${route}:${crypto.randomUUID()}`;
+  }
+
+  async open(): Promise<void> {
+    const url = `https://broker/?place=${encodeURIComponent(this.name)}`;
+    const response = await brokerOf(this.#env, this.#broker).fetch(url, {
+      headers: { upgrade: "websocket" },
+    });
+    const { webSocket: socket } = response;
+    if (!socket) throw new Error(`the broker answered ${response.status}`);
+    socket.accept();
+    if (this.#closed) return socket.close(1000);
+    this.#socket = socket;
+    socket.addEventListener("message", ({ data }) =>
+      this.onMessage(JSON.parse(data as string) as BrokerMessage),
+    );
+    socket.addEventListener("close", () => this.#reopen(firstRetry));
+    socket.addEventListener("error", () => this.#reopen(firstRetry));
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close(1000);
+  }
+
+  #reopen(delay: number): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.open()
+        .then(() => this.onReopen())
+        .catch(() => this.#reopen(Math.min(delay * 2, lastRetry)));
+    }, delay);
+  }
 }
 
-/** `broker` is where the place is; a route has to name it. */
-async function openPlace(env: ObjectBindings, broker: string, route = ""): Promise<OpenPlace> {
-  const name = `socket:${route}:${crypto.randomUUID()}`;
-  const response = await brokerOf(env, broker).fetch(`https://broker/?place=${encodeURIComponent(name)}`, {
-    headers: { upgrade: "websocket" },
-  });
-  const { webSocket: socket } = response;
-  if (!socket) throw new Error(`the broker answered ${response.status}`);
-  const place: OpenPlace = { name, onMessage: () => {}, close: () => socket.close(1000) };
-  socket.accept();
-  socket.addEventListener("message", ({ data }) =>
-    place.onMessage(JSON.parse(data as string) as BrokerMessage),
-  );
-  return place;
+/** Within 31 bits, as several clients print it as a signed number. */
+function newProcessId(): number {
+  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) >>> 1 || 1;
 }

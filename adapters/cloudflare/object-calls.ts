@@ -9,6 +9,8 @@ export interface SessionCalls extends Rpc.DurableObjectBranded {
   fetch(request: Request): Response | Promise<Response>;
   /** A CancelRequest for this object's session. */
   cancel(key: SessionKey): void;
+  /** Whether this object's session, in memory or suspended, has that key. */
+  holds(key: SessionKey): boolean;
   /** Notifications for this object's session. False: it does not listen any more. */
   notified(notifications: readonly Notification[]): boolean;
 }

@@ -55,8 +55,6 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
   /** Counts down to the suspension. It also keeps the object in memory, with its session. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = 0;
-  /** The session takes no more at the moment: the next frame is to wait. */
-  #full: PromiseWithResolvers<void> | undefined;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
@@ -90,13 +88,12 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** The runtime gives the next frame when this promise has settled. */
-  override webSocketMessage(socket: WebSocket, data: ArrayBuffer | string): void | Promise<void> {
+  /** Frames come in their order, and cannot be held back: what waits for the upstream, the transport bounds. */
+  override webSocketMessage(socket: WebSocket, data: ArrayBuffer | string): void {
     const live = this.#live ?? this.#wake(socket);
     if (!live) return;
     live.message(data);
     this.#rest(true);
-    return this.#full?.promise;
   }
 
   override webSocketClose(socket: WebSocket, code: number, _reason: string, wasClean: boolean): void {
@@ -162,13 +159,6 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
       get bufferedAmount() {
         return socket.bufferedAmount;
       },
-      pause: () => {
-        this.#full ??= Promise.withResolvers();
-      },
-      resume: () => {
-        this.#full?.resolve();
-        this.#full = undefined;
-      },
     };
   }
 
@@ -231,6 +221,10 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
   cancel(key: SessionKey): void {
     // A session that is suspended runs nothing.
     this.#cancels?.serve(key);
+  }
+
+  holds(key: SessionKey): boolean {
+    return this.#cancels?.has(key) || this.#store.read()?.processId === key.processId;
   }
 
   notified(notifications: readonly Notification[]): boolean {

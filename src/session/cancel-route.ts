@@ -63,21 +63,25 @@ export interface RoutedCancelOptions {
   readonly forward: (route: Uint8Array, key: SessionKey) => void | Promise<void>;
   /** Without one, clients of protocol 3.0 can only cancel where their session is. */
   readonly directory?: KeyDirectory | undefined;
+  /** Chooses the process id of a new session. Default: at random. */
+  readonly newProcessId?: (() => number) | undefined;
 }
 
 export interface RoutedCancelRegistry extends CancelRegistry {
+  /** Whether one of the sessions here has that key. */
+  has(key: SessionKey): boolean;
   /** Serves a request that was forwarded to here; whether there is such a session. */
   serve(key: SessionKey): boolean;
 }
 
 /** The registry of one place among many. */
 export function routedCancelRegistry(options: RoutedCancelOptions): RoutedCancelRegistry {
-  const { secret, route, forward, directory } = options;
+  const { secret, route, forward, directory, newProcessId } = options;
   const sessions = new SessionTable();
   const hasRoute = (secretKey: Uint8Array): boolean => secretKey.length > 4;
 
   async function newKey(maxKeyLength: number): Promise<SessionKey> {
-    const processId = sessions.newProcessId();
+    const processId = newProcessId?.() ?? sessions.newProcessId();
     if (maxKeyLength >= 256)
       return { processId, secretKey: await routedKey(await secret(), processId, route) };
     const key = { processId, secretKey: randomBytes(maxKeyLength) };
@@ -106,6 +110,7 @@ export function routedCancelRegistry(options: RoutedCancelOptions): RoutedCancel
       // It leads to here: then the session is over.
       if (owner && !equalBytes(owner, route)) await forward(owner, key);
     },
+    has: ({ processId, secretKey }) => sessions.has(processId, secretKey),
     serve: ({ processId, secretKey }) => sessions.cancel(processId, secretKey),
   };
 }

@@ -89,12 +89,21 @@ export class SessionTable {
     return { processId, secretKey, release };
   }
 
+  /** Whether a session has that key. */
+  has(processId: number, secretKey: Uint8Array): boolean {
+    return this.#find(processId, secretKey) !== undefined;
+  }
+
   /** Whether a session has that key; it was asked to stop then. */
   cancel(processId: number, secretKey: Uint8Array): boolean {
+    const target = this.#find(processId, secretKey);
+    target?.cancel();
+    return target !== undefined;
+  }
+
+  #find(processId: number, secretKey: Uint8Array): CancelTarget | undefined {
     const session = this.#sessions.get(processId);
-    if (!session || !equalBytes(session.secretKey, secretKey)) return false;
-    session.target.cancel();
-    return true;
+    return session && equalBytes(session.secretKey, secretKey) ? session.target : undefined;
   }
 }
 

@@ -230,6 +230,11 @@ export class Session {
   #resume(snapshot: SessionSnapshot): void {
     this.#framer.startup = false;
     this.#framer.limits = messageLimits(this.#limits.messageBytes, { PasswordMessage: 0 });
+    if ((snapshot.format as number) !== 1) {
+      return this.#fail(
+        fatal(sqlstate.connectionFailure, "the session was suspended by another version of the gateway"),
+      );
+    }
     if (snapshot.deadline !== undefined && snapshot.deadline <= Date.now()) return this.#fail(idleTooLong());
     this.#wait(this.#connect(loginOf(snapshot, this.#transport), snapshot.protocol, snapshot));
   }
