@@ -243,18 +243,17 @@ describe.each([
   });
 });
 
-describe("LISTEN and NOTIFY where the database has none", () => {
-  async function listening(way: Way) {
-    const heard: string[] = [];
-    const onNotification = (channel: string, payload: string, processId: number): void =>
-      void heard.push(`${channel} ${payload} ${processId}`);
-    const client = await connected("statements", { way }, { onNotification });
-    await query(client, "listen jobs");
-    const hears = (count: number): Promise<void> =>
-      until("a notification", async () => heard.length >= count);
-    return { client, heard, hears };
-  }
+async function listening(way: Way) {
+  const heard: string[] = [];
+  const onNotification = (channel: string, payload: string, processId: number): void =>
+    void heard.push(`${channel} ${payload} ${processId}`);
+  const client = await connected("statements", { way }, { onNotification });
+  await query(client, "listen jobs");
+  const hears = (count: number): Promise<void> => until("a notification", async () => heard.length >= count);
+  return { client, heard, hears };
+}
 
+describe("LISTEN and NOTIFY where the database has none", () => {
   test.each<[Way, Way]>([
     ["WebSocket", "WebSocket"],
     ["WebSocket", "TCP"],
@@ -303,3 +302,33 @@ describe("LISTEN and NOTIFY where the database has none", () => {
     expect(heard).toEqual([]);
   });
 });
+
+/** Its WebSockets hibernate, as when nobody asks it anything, or close, as when new code is deployed. */
+async function evictBroker(name: string, webSockets: "hibernate" | "close"): Promise<void> {
+  await worker.harness.getWorker().evictDurableObject("BrokerObject", { name, webSockets });
+}
+
+describe.each(["hibernate", "close"] as const)(
+  "brokers that are evicted, and whose WebSockets %s",
+  (fate) => {
+    test.each<Way>(["WebSocket", "TCP"])("know the short key of a session over %s", async (way) => {
+      const client = await connected("statements", { way, protocol: protocol30 });
+      const waiting = query(client, "wait").catch((error: unknown) => error);
+      await evictBroker(`keys ${client.processId % 8}`, fate);
+      // A session that has lost its WebSocket opens another one.
+      if (fate === "close") await setTimeout(1_000);
+      await cancel(await open("TCP"), client, { sslMode: "disable" });
+      expect(await waiting).toMatchObject({ code: "57014" });
+    });
+
+    test.each<Way>(["WebSocket", "TCP"])("know what a session over %s listens to", async (way) => {
+      const { hears, heard } = await listening(way);
+      const sender = await connected("statements");
+      await evictBroker("channels statements", fate);
+      if (fate === "close") await setTimeout(1_000);
+      await query(sender, "notify jobs, 'still there'");
+      await hears(1);
+      expect(heard).toEqual([`jobs still there ${sender.processId}`]);
+    });
+  },
+);
