@@ -10,6 +10,7 @@
 import { ConfigError, createGateway, type GatewayVariables, readVariables } from "../../src/gateway/mod.ts";
 import { createApp } from "../../src/http/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
+import { clientAddress } from "./http.ts";
 import { openPostgres } from "./postgres.ts";
 import { upgrade } from "./websocket.ts";
 
@@ -35,6 +36,7 @@ const app = createApp({
   gateway,
   limits: variables.limits,
   ...variables.http,
+  address: clientAddress,
   upgrade,
   onError(_, cause) {
     // An upstream's own failure is worth a line in the log; a client's mistake is not.
