@@ -1,7 +1,8 @@
-// The `fetch` handler: the hono app, whose WebSockets are served in the invocation, or handed to a Durable Object each.
-import { createApp, type Upgrade, type WebSocketConnection } from "../../src/http/mod.ts";
+// The `fetch` handler: the hono app, made once for each isolate.
+import { createApp } from "../../src/http/mod.ts";
 import type { Env } from "./env.ts";
 import { gatewayOf } from "./gateway.ts";
+import { upgrade } from "./websocket.ts";
 
 type App = ReturnType<typeof createApp>;
 
@@ -24,32 +25,3 @@ export function serveRequest(
 
 const address = (request: Request): string | undefined =>
   request.headers.get("cf-connecting-ip") ?? undefined;
-
-const upgrade: Upgrade = (request, serve, env) => {
-  const sessions = (env as Env).EDGEWIRE_SESSIONS;
-  if (sessions) return sessions.get(sessions.newUniqueId()).fetch(request);
-  const { 0: client, 1: server } = new WebSocketPair();
-  const session = serve(connectionOf(server));
-  server.binaryType = "arraybuffer";
-  server.accept();
-  server.addEventListener("message", ({ data }) => session.message(data as ArrayBuffer | string));
-  server.addEventListener("close", ({ wasClean }) => session.closed(wasClean));
-  server.addEventListener("error", () => session.closed());
-  return new Response(null, { status: 101, webSocket: client });
-};
-
-function connectionOf(socket: WebSocket): WebSocketConnection {
-  return {
-    send: (bytes) => {
-      try {
-        socket.send(bytes);
-      } catch {
-        // It is closing, and whoever waits for that is told.
-      }
-    },
-    close: (code, reason) => socket.close(code, reason),
-    get bufferedAmount() {
-      return socket.bufferedAmount;
-    },
-  };
-}
