@@ -1,12 +1,15 @@
-// The client half over the standard's WebSocket, against WebSockets on Node with PGlite behind them.
+// The client half over the standard's WebSocket, against WebSockets on Node with PGlite behind them: what depends on the
+// stream, which is data both ways, cancels, and the end.
 import { openPglite } from "../../../adapters/node/pglite.ts";
 import { trustAuthSource } from "../../../src/auth/mod.ts";
 import { openWebSocket } from "../../../src/client/mod.ts";
 import { sharedUpstream } from "../../../src/upstreams/mod.ts";
-import { clientSuite } from "../../client/suite.ts";
+import { Fixture } from "../../client/fixture.ts";
+import { copySuite } from "../../client/suite-copy.ts";
+import { eventSuite } from "../../client/suite-events.ts";
 import { serveWebSockets } from "./websocket-server.ts";
 
-clientSuite(async () => {
+const fixture = new Fixture(async () => {
   const upstream = sharedUpstream(await openPglite(undefined));
   const server = await serveWebSockets(upstream, {
     session: {
@@ -22,3 +25,6 @@ clientSuite(async () => {
     },
   };
 });
+
+copySuite(fixture);
+eventSuite(fixture);
