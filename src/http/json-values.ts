@@ -74,23 +74,40 @@ function jsonOfArray(text: string, element: number, delimiter: "," | ";"): strin
   token.lastIndex = text.startsWith("[") ? text.indexOf("=") + 1 : 0;
   let json = "";
   let depth = 0;
+  /** What came before: it says what may follow. */
+  let last: "{" | "," | "element" = ",";
   while (token.lastIndex < text.length) {
     const found = token.exec(text);
     if (!found) return undefined;
     const [, sign, quoted, plain] = found;
-    if (sign === "{") {
+    if (sign === "}") {
+      if (last === "," || depth === 0) return undefined;
+      json += "]";
+      last = "element";
+      if (--depth === 0) return token.lastIndex === text.length ? json : undefined;
+    } else if (sign !== undefined && sign !== "{") {
+      if (last !== "element") return undefined;
+      json += ",";
+      last = ",";
+    } else if (last === "element" || (depth === 0 && sign !== "{")) {
+      return undefined;
+    } else if (sign === "{") {
       depth++;
       json += "[";
-    } else if (sign === "}") {
-      json += "]";
-      if (--depth === 0) return token.lastIndex === text.length ? json : undefined;
-    } else if (depth === 0) return undefined;
-    else if (sign !== undefined) json += ",";
-    else if (quoted !== undefined) json += jsonOfValue(element, unescaped(quoted));
-    else
-      json += plain?.trimEnd() === "NULL" ? "null" : jsonOfValue(element, unescaped(plain?.trimEnd() ?? ""));
+      last = "{";
+    } else {
+      json +=
+        quoted === undefined ? jsonOfPlain(element, plain ?? "") : jsonOfValue(element, unescaped(quoted));
+      last = "element";
+    }
   }
   return undefined;
+}
+
+/** An element without quotes; blanks around it are no part of it. */
+function jsonOfPlain(element: number, text: string): string {
+  const trimmed = text.trimEnd();
+  return trimmed === "NULL" ? "null" : jsonOfValue(element, unescaped(trimmed));
 }
 
 function unescaped(text: string): string {

@@ -19,12 +19,28 @@ test.each([
   expect(jsonOfValue(typeOid, text)).toBe(json);
 });
 
-test.each(["", "{", "}", "{1}}", "{1}{2}", "1", "{1,2", '{"a}', "[1:2]", "{1}x", "x{1}"])(
-  "what is no array stays text: %s",
-  (text) => {
-    expect(jsonOfValue(int4s, text)).toBe(JSON.stringify(text));
-  },
-);
+test.each([
+  "",
+  "{",
+  "}",
+  "{1}}",
+  "{1}{2}",
+  "1",
+  "{1,2",
+  '{"a}',
+  "[1:2]",
+  "{1}x",
+  "x{1}",
+  "{,}",
+  "{1,}",
+  "{,1}",
+  "{{1}2}",
+  '{"a""b"}',
+  "{}}",
+  ",",
+])("what is no array stays text: %s", (text) => {
+  expect(jsonOfValue(int4s, text)).toBe(JSON.stringify(text));
+});
 
 test.each([
   [23, "01", '"01"'],
