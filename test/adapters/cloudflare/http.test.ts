@@ -1,9 +1,13 @@
 // The Worker's `fetch` handler in workerd: SQL over HTTP, health and readiness, and WebSockets, with Durable Objects for
 // their sessions and without.
+import { setTimeout } from "node:timers/promises";
 import { type Client, neon, neonConfig, Pool } from "@neondatabase/serverless";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
+import { connectUrl } from "../../../adapters/node/connect-url.ts";
+import { openSocket } from "../../../adapters/node/socket-stream.ts";
 import { scramVerifier } from "../../../src/auth/mod.ts";
+import { cancel, query } from "../../../src/client/mod.ts";
 import { startUpstream, type UpstreamServer } from "./upstream.ts";
 import { type RunningWorker, startWorker } from "./wrangler-dev.ts";
 
@@ -125,6 +129,22 @@ describe.each([
     test("is refused to a wrong password", async () => {
       await expect(neon(url("alice:wrong"))`select 1`).rejects.toThrow(/password/);
     });
+  });
+
+  test("a CancelRequest finds its session in another invocation", async () => {
+    const connection = await connectUrl(`postgres://alice:wonder@127.0.0.1:${worker.tcpPort}/app`);
+    const answer = query(connection, "select pg_sleep(60)").catch((error: unknown) => error);
+    await setTimeout(200);
+    const address = {
+      host: "127.0.0.1",
+      port: worker.tcpPort,
+      rootCertificate: undefined,
+      certificate: undefined,
+      key: undefined,
+    };
+    await cancel(await openSocket(address), connection);
+    expect(await answer).toMatchObject({ code: "57014" });
+    connection.close();
   });
 
   test("health, readiness, metrics and the status page", async () => {
