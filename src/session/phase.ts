@@ -1,5 +1,6 @@
 /** What a session does with the next message depends on its phase: startup, or one of the two ways to serve queries. */
 import type { Frame } from "../wire/framer.ts";
+import type { PreparedSnapshot } from "./prepared.ts";
 
 export interface Phase {
   /** Takes the next message. A promise: no further message is given before it settles. */
@@ -18,4 +19,6 @@ export interface Phase {
   readonly idle: boolean;
   /** Nothing is open, outside of a transaction: the session may be suspended. */
   readonly resting?: boolean;
+  /** The prepared statements, where the session keeps them, for one that is suspended. */
+  prepared?(): readonly PreparedSnapshot[];
 }

@@ -25,7 +25,14 @@ import type { NotificationBroker } from "./notifications.ts";
 import { Output, type TraceLine } from "./output.ts";
 import type { Phase } from "./phase.ts";
 import { RelayPhase } from "./relay.ts";
-import { keyOf, loginOf, type SessionSnapshot, writeKey } from "./snapshot.ts";
+import {
+  keyOf,
+  loginOf,
+  refuseFormat,
+  type SessionSnapshot,
+  snapshotOf,
+  type UpstreamState,
+} from "./snapshot.ts";
 import { StartupPhase } from "./startup.ts";
 import { startupSettings } from "./startup-options.ts";
 import { StatementPhase } from "./statements.ts";
@@ -189,7 +196,7 @@ export class Session {
     );
   }
 
-  async #askToSuspend(): Promise<{ readonly upstream?: unknown } | undefined> {
+  async #askToSuspend(): Promise<UpstreamState | undefined> {
     try {
       if ((await this.#client?.channels?.suspendable()) === false) return undefined;
       const upstream = this.#upstream;
@@ -202,27 +209,15 @@ export class Session {
     }
   }
 
-  #leave(state: { readonly upstream?: unknown }): SessionSnapshot {
-    const client = this.#client as Client;
-    const key = this.#key as CancelKey;
-    const { user, database, parameters } = client.login;
-    const { deadline } = this.#timers;
-    const phase = this.#phase;
-    const snapshot: SessionSnapshot = {
-      format: 1,
+  #leave(state: UpstreamState): SessionSnapshot {
+    const snapshot = snapshotOf({
       protocol: this.#protocol,
-      user,
-      database,
-      parameters: [...parameters],
-      processId: key.processId,
-      secretKey: writeKey(key),
-      ...(deadline !== undefined && { deadline }),
-      channels: [...(client.channels?.listening ?? [])],
-      ...(phase instanceof StatementPhase && {
-        statements: { settings: client.settings.snapshot(), prepared: phase.snapshot() },
-      }),
-      ...state,
-    };
+      client: this.#client as Client,
+      key: this.#key as CancelKey,
+      deadline: this.#timers.deadline,
+      prepared: this.#phase.prepared?.(),
+      state,
+    });
     this.#end(true);
     return snapshot;
   }
@@ -230,11 +225,8 @@ export class Session {
   #resume(snapshot: SessionSnapshot): void {
     this.#framer.startup = false;
     this.#framer.limits = messageLimits(this.#limits.messageBytes, { PasswordMessage: 0 });
-    if ((snapshot.format as number) !== 1) {
-      return this.#fail(
-        fatal(sqlstate.connectionFailure, "the session was suspended by another version of the gateway"),
-      );
-    }
+    const unreadable = refuseFormat(snapshot);
+    if (unreadable) return this.#fail(unreadable);
     if (snapshot.deadline !== undefined && snapshot.deadline <= Date.now()) return this.#fail(idleTooLong());
     this.#wait(this.#connect(loginOf(snapshot, this.#transport), snapshot.protocol, snapshot));
   }

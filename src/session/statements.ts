@@ -67,8 +67,7 @@ export class StatementPhase implements Phase {
     this.#context.prepared.resume(kept);
   }
 
-  /** The prepared statements, for a session that is suspended. */
-  snapshot(): PreparedSnapshot[] {
+  prepared(): PreparedSnapshot[] {
     return this.#context.prepared.snapshot();
   }
 

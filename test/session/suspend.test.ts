@@ -169,6 +169,17 @@ describe("a session over a statement upstream", () => {
     expect(closed).toBe(1);
   });
 
+  test("one that another version of the gateway has suspended is FATAL", async () => {
+    const client = await connect(scripted());
+    const snapshot = await client.suspend();
+    if (!snapshot) throw new Error("not suspended");
+    client.resume({ ...snapshot, format: 2 });
+    await client.untilClosed();
+    expect(client.take()[0]).toMatch(
+      /^ErrorResponse FATAL 08006 the session was suspended by another version/,
+    );
+  });
+
   test("an upstream that is gone by then is FATAL", async () => {
     const client = await connect(scripted());
     const snapshot = await client.suspend();
