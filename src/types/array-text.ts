@@ -21,8 +21,7 @@ export function parseArray(text: string, delimiter = ","): ArrayText {
 class Scanner {
   readonly #text: string;
   readonly #delimiter: number;
-  /** Where an element without quotes and escapes ends. */
-  readonly #plain: RegExp;
+  readonly #hasEscapes: boolean;
   #at = 0;
   readonly #elements: (string | null)[] = [];
   /** Elements so far of the open array of each depth. */
@@ -35,7 +34,7 @@ class Scanner {
   constructor(text: string, delimiter: string) {
     this.#text = text;
     this.#delimiter = delimiter.charCodeAt(0);
-    this.#plain = delimiter === "," ? plainBeforeComma : plainBeforeSemicolon;
+    this.#hasEscapes = text.includes("\\");
   }
 
   array(): ArrayText {
@@ -117,33 +116,43 @@ class Scanner {
   }
 
   #quoted(): string {
-    let value = "";
-    let from = ++this.#at;
-    for (;;) {
-      const code = this.#code();
-      if (Number.isNaN(code)) throw this.#malformed("Unexpected end of input.");
-      if (code === 34) break;
-      if (code === 92) {
-        value += this.#text.slice(from, this.#at);
-        from = ++this.#at;
-      }
-      this.#at++;
+    const from = this.#at + 1;
+    if (!this.#hasEscapes) {
+      const end = this.#text.indexOf('"', from);
+      if (end < 0) throw this.#malformed("Unexpected end of input.");
+      this.#at = end + 1;
+      return this.#text.slice(from, end);
     }
-    value += this.#text.slice(from, this.#at++);
-    return value;
+    let value = "";
+    let start = from;
+    for (let at = from; at < this.#text.length; at++) {
+      const code = this.#text.charCodeAt(at);
+      if (code === 34) {
+        this.#at = at + 1;
+        return value + this.#text.slice(start, at);
+      }
+      if (code !== 92) continue;
+      value += this.#text.slice(start, at);
+      start = ++at;
+    }
+    throw this.#malformed("Unexpected end of input.");
   }
 
   #unquoted(): string | null {
+    const text = this.#text;
     const from = this.#at;
-    this.#plain.lastIndex = from;
-    const end = this.#plain.test(this.#text) ? this.#plain.lastIndex - 1 : this.#text.length;
-    if (this.#text.charCodeAt(end) === 92) return this.#escaped();
-    if (end === this.#text.length) throw this.#malformed("Unexpected end of input.");
-    const last = this.#text.charCodeAt(end);
-    if (last === 34 || last === 123) throw this.#malformed("Incorrectly quoted array element.");
-    this.#at = end;
-    const value = this.#text.slice(from, end).replace(/[ \t\n\r\v\f]+$/, "");
-    return value.length === 4 && /^null$/i.test(value) ? null : value;
+    for (let at = from; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code === 92) return this.#escaped();
+      if (code === 34 || code === 123) throw this.#malformed("Incorrectly quoted array element.");
+      if (code !== this.#delimiter && code !== 125) continue;
+      this.#at = at;
+      let end = at;
+      while (isSpace(text.charCodeAt(end - 1))) end--;
+      const value = text.slice(from, end);
+      return value.length === 4 && /^null$/i.test(value) ? null : value;
+    }
+    throw this.#malformed("Unexpected end of input.");
   }
 
   /** An element with escapes but without quotes: white space at its end counts only where it is escaped. */
@@ -170,9 +179,6 @@ class Scanner {
     return new PgError(sqlstate.invalidTextRepresentation, message, { detail });
   }
 }
-
-const plainBeforeComma = /[,{}"\\]/g;
-const plainBeforeSemicolon = /[;{}"\\]/g;
 
 function isSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13);

@@ -34,6 +34,11 @@ export function decodeBinary(
   return types().find(typeOid)?.decode(bytes, settings);
 }
 
+/** Whether the binary form of a type is its text in UTF-8, so that a text can be sent as binary as it is. */
+export function isTextInBinary(typeOid: number): boolean {
+  return types().find(typeOid)?.isText === true;
+}
+
 /** What encodeBinary does for one type, to be looked up once for a column. @throws PgError 0A000 */
 export function binaryEncoder(
   typeOid: number,

@@ -24,3 +24,15 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   }
   return a.length - b.length;
 }
+
+/** Bytes of a text in UTF-8. */
+export function utf8Length(text: string): number {
+  let { length } = text;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    // Each half of a pair of surrogates is two of its four bytes.
+    if (code > 0x7ff && (code < 0xd800 || code > 0xdfff)) length += 2;
+    else if (code > 0x7f) length++;
+  }
+  return length;
+}

@@ -19,6 +19,8 @@ export interface Codec {
    * @throws PgError 08P01 where bytes are missing, 22P03 and its kin where they are wrong
    */
   decode(bytes: Uint8Array, settings: TypeSettings): string;
+  /** The binary form of every value is its text in UTF-8: a text need not be converted to be sent as binary. */
+  readonly isText?: true;
 }
 
 /** ERROR 22P02, as most input functions say it. */

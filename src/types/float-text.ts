@@ -93,7 +93,10 @@ function shortestSingle(value: number): number {
   const [lower, upper] = neighbours(value).map((next) => (value + next) / 2);
   const same = (number: number): boolean =>
     Math.fround(number) === value && number !== lower && number !== upper;
-  for (let digits = 1; digits < 9; digits++) {
+  // No two texts of six digits are the same number, but where bits are missing at the lower end.
+  if (Math.abs(value) > 2 ** -126 && same(simple)) return simple;
+  const first = Math.abs(value) > 2 ** -126 ? 7 : 1;
+  for (let digits = first; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (!same(rounded)) continue;
     const [mantissa = "", exponent] = value.toExponential(digits).split("e");

@@ -4,14 +4,11 @@
  */
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import { compareUtf8 } from "./byte-order.ts";
+import { compareUtf8, utf8Length } from "./byte-order.ts";
 import { decimalForm, parseDecimal } from "./numeric.ts";
 
 /** Deeper than this a client's JSON could exhaust the stack, as it would PostgreSQL's. */
 const maxDepth = 6000;
-
-const token =
-  /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|(true|false|null)(?!\w))/y;
 
 /** @throws PgError 22P02 for text that is not JSON, 22P05 for a text with U+0000, 54001 for one nested too deep */
 export function normalJson(text: string): string {
@@ -21,92 +18,125 @@ export function normalJson(text: string): string {
   return value;
 }
 
+const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])/y;
+const quotedText = /"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y;
+const word = /(?:true|false|null)(?!\w)/y;
+
 class Parser {
   readonly #text: string;
   #at = 0;
-  #mark = "";
-  #string = "";
-  #number = "";
-  #word = "";
 
   constructor(text: string) {
     this.#text = text;
   }
 
   value(depth: number): string {
-    this.#next();
-    return this.#value(depth);
+    switch (this.#next()) {
+      case 34:
+        return this.#string();
+      case 91:
+        return this.#array(depth);
+      case 123:
+        return this.#object(depth);
+      case 102:
+      case 110:
+      case 116:
+        return this.#match(word);
+      default:
+        return normalNumber(this.#match(number));
+    }
   }
 
   end(): void {
-    if (!/^[ \t\n\r]*$/.test(this.#text.slice(this.#at))) throw invalidJson();
+    if (!Number.isNaN(this.#next())) throw invalidJson();
   }
 
-  /** Reads a token, and gives its mark if it is one. */
-  #next(): string {
-    token.lastIndex = this.#at;
-    const match = token.exec(this.#text);
-    if (!match) throw invalidJson();
-    this.#at = token.lastIndex;
-    this.#mark = match[1] ?? "";
-    this.#string = match[2] ?? "";
-    this.#number = match[3] ?? "";
-    this.#word = match[4] ?? "";
-    return this.#mark;
+  /** Skips white space, and gives the next character's code; NaN at the end. */
+  #next(): number {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return code;
+      this.#at++;
+    }
   }
 
-  /** The value that begins with the current token. */
-  #value(depth: number): string {
-    if (this.#string !== "") return normalString(this.#string);
-    if (this.#number !== "") return normalNumber(this.#number);
-    if (this.#word !== "") return this.#word;
-    if (depth > maxDepth) throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
-    if (this.#mark === "[") return this.#array(depth);
-    if (this.#mark === "{") return this.#object(depth);
-    throw invalidJson();
+  #match(pattern: RegExp): string {
+    const from = this.#at;
+    pattern.lastIndex = from;
+    if (!pattern.test(this.#text)) throw invalidJson();
+    this.#at = pattern.lastIndex;
+    return this.#text.slice(from, this.#at);
+  }
+
+  /** Most strings have nothing in them that needs a closer look. */
+  #string(): string {
+    const from = this.#at;
+    for (let at = from + 1; ; at++) {
+      const code = this.#text.charCodeAt(at);
+      if (code === 34) {
+        this.#at = at + 1;
+        return this.#text.slice(from, at + 1);
+      }
+      if (!(code >= 32 && code !== 92)) return normalString(this.#match(quotedText));
+    }
   }
 
   #array(depth: number): string {
     const values: string[] = [];
-    for (let mark = this.#next(); mark !== "]"; ) {
-      values.push(this.#value(depth + 1));
-      mark = this.#afterItem("]");
-    }
+    for (let more = this.#open(93, depth); more; more = this.#more(93)) values.push(this.value(depth + 1));
     return `[${values.join(", ")}]`;
   }
 
   #object(depth: number): string {
-    const members = new Map<string, string>();
-    for (let mark = this.#next(); mark !== "}"; ) {
-      if (this.#string === "") throw invalidJson();
-      const key = normalString(this.#string);
-      if (this.#next() !== ":") throw invalidJson();
-      members.set(key, this.value(depth + 1));
-      mark = this.#afterItem("}");
+    const members: Member[] = [];
+    for (let more = this.#open(125, depth); more; more = this.#more(125)) {
+      if (this.#next() !== 34) throw invalidJson();
+      const key = this.#string();
+      if (this.#next() !== 58) throw invalidJson();
+      this.#at++;
+      const name = key.includes("\\") ? (JSON.parse(key) as string) : key.slice(1, -1);
+      members.push({ name, length: utf8Length(name), text: `${key}: ${this.value(depth + 1)}` });
     }
-    const keys = members.size > 1 ? sortedKeys([...members.keys()]) : members.keys();
-    return `{${Array.from(keys, (key) => `${key}: ${members.get(key)}`).join(", ")}}`;
+    if (members.length > 1) members.sort(compareMembers);
+    let text = "";
+    for (let at = 0; at < members.length; at++) {
+      const member = members[at] as Member;
+      // Of equal keys the last counts.
+      if (member.name === members[at + 1]?.name) continue;
+      text += text === "" ? member.text : `, ${member.text}`;
+    }
+    return `{${text}}`;
   }
 
-  /** Goes on to the next item behind a comma, or gives the end. */
-  #afterItem(end: string): string {
-    const mark = this.#next();
-    if (mark === end) return mark;
-    if (mark !== "," || this.#next() === end) throw invalidJson();
-    return mark;
+  /** Whether there is an item behind the opening bracket. */
+  #open(end: number, depth: number): boolean {
+    if (depth > maxDepth) throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
+    this.#at++;
+    if (this.#next() !== end) return true;
+    this.#at++;
+    return false;
+  }
+
+  /** Whether a comma comes behind an item, and not the end. */
+  #more(end: number): boolean {
+    const code = this.#next();
+    this.#at++;
+    if (code !== end && code !== 44) throw invalidJson();
+    return code === 44;
   }
 }
 
-const encoder = new TextEncoder();
+interface Member {
+  readonly name: string;
+  /** Of the name, in bytes. */
+  readonly length: number;
+  /** The name and its value. */
+  readonly text: string;
+}
 
-/** By the length of the key in bytes, then by its bytes. */
-function sortedKeys(keys: readonly string[]): string[] {
-  const sorted = keys.map((key) => {
-    const text = JSON.parse(key) as string;
-    return { key, text, length: encoder.encode(text).length };
-  });
-  sorted.sort((a, b) => a.length - b.length || compareUtf8(a.text, b.text));
-  return sorted.map(({ key }) => key);
+/** By the length of the name, then by its bytes. */
+function compareMembers(a: Member, b: Member): number {
+  return a.length - b.length || compareUtf8(a.name, b.name);
 }
 
 /** Escapes only what must be; of what may be, PostgreSQL has names for the same five. */

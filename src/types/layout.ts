@@ -69,10 +69,17 @@ export function sizedValues(header: Uint8Array, values: readonly (Uint8Array | n
     setInt32(bytes, at, value === null ? -1 : value.length);
     at += 4;
     if (value === null) continue;
-    bytes.set(value, at);
+    copy(value, bytes, at);
     at += value.length;
   }
   return bytes;
+}
+
+/** Up to some bytes a loop beats the call. */
+function copy(from: Uint8Array, to: Uint8Array, at: number): void {
+  const { length } = from;
+  if (length > 16) to.set(from, at);
+  else for (let i = 0; i < length; i++) to[at + i] = from[i] as number;
 }
 
 /** A value behind its length, in an array or a record; null for a length of -1. */
@@ -90,7 +97,7 @@ export function concatenated(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
-    bytes.set(part, at);
+    copy(part, bytes, at);
     at += part.length;
   }
   return bytes;

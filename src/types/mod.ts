@@ -1,5 +1,18 @@
-/** The public face of edgewire/types: type OIDs, and text to binary and back. */
-export { binaryDecoder, binaryEncoder, decodeBinary, encodeBinary } from "./binary.ts";
+/**
+ * The public face of edgewire/types: PostgreSQL's types, their OIDs, and the two forms of their values.
+ *
+ * Text and binary are those of PostgreSQL's own functions (typinput, typoutput, typsend, typreceive), of every type whose
+ * OID is the same in all databases. Where settings of the server decide how a value is written, they are an argument:
+ *
+ * ```ts
+ * const toBinary = binaryEncoder(oid.timestamptz, readTypeSettings([["DateStyle", "SQL, DMY"], ["TimeZone", "Asia/Tokyo"]]));
+ * toBinary("17/12/1997 07:37:16 JST"); // eight bytes
+ * decodeBinary(oid.numeric, bytes); // "12345.6789"
+ * ```
+ *
+ * A `TypeRegistry` knows, besides, the types that a database has of its own. What has no codec is refused with 0A000.
+ */
+export { binaryDecoder, binaryEncoder, decodeBinary, encodeBinary, isTextInBinary } from "./binary.ts";
 export type { Codec } from "./codec.ts";
 export { oid, typeSize } from "./oid.ts";
 export { type TypeRow, typeRow } from "./pg-type.ts";

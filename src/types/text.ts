@@ -23,14 +23,28 @@ export function readText(bytes: Uint8Array): string {
   throw invalidEncoding("0x00");
 }
 
+/** Up to this many characters a loop beats the call into TextEncoder. */
+const shortText = 24;
+
 /** UTF-8. */
 export function textBytes(text: string): Uint8Array {
-  return encoder.encode(text);
+  const { length } = text;
+  if (length > shortText) return encoder.encode(text);
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return encoder.encode(text);
+    bytes[at] = code;
+  }
+  return bytes;
 }
 
-export const textCodec: Codec = { encode: textBytes, decode: readText };
+export const textCodec: Codec = { encode: textBytes, decode: readText, isText: true };
 
-/** Types whose binary form is a version byte, 1, and the text: jsonb, jsonpath, ltree and its queries. */
+/**
+ * Types whose binary form is a version byte, 1, and the text: jsonb, jsonpath, ltree and its queries. A server's text is
+ * in its normal form already, so it is sent as it is; `normal` makes that of a client's.
+ */
 export function versioned(type: string, normal: (text: string) => string = (text) => text): Codec {
   return {
     encode(text) {
@@ -49,6 +63,7 @@ export function versioned(type: string, normal: (text: string) => string = (text
 }
 
 export const jsonCodec: Codec = {
+  isText: true,
   encode: textBytes,
   decode(bytes) {
     const text = readText(bytes);

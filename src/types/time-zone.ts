@@ -24,8 +24,20 @@ const gmtNames = /^(etc\/)?(gmt|gmt[+-]?0|greenwich)$/i;
 /** PostgreSQL's own forms: `<+03>-03` for SET TIME ZONE 3, and POSIX's `EST5`, where west counts up. */
 const posixZone = /^(?:<([^>]+)>|([a-z]{3,}))([+-]?)(\d{1,2})(?::(\d\d))?(?::(\d\d))?$/i;
 
+let lastName = "UTC";
+let lastFixed: FixedZone | undefined = { east: 0, abbreviation: "UTC" };
+
 /** The offset and the name of a zone without rules; undefined for all others. */
 export function fixedZone(name: string): FixedZone | undefined {
+  // Asked for each value of a column, and always the same.
+  if (name !== lastName) {
+    lastFixed = readFixedZone(name);
+    lastName = name;
+  }
+  return lastFixed;
+}
+
+function readFixedZone(name: string): FixedZone | undefined {
   if (utcNames.test(name)) return { east: 0, abbreviation: "UTC" };
   if (gmtNames.test(name)) return { east: 0, abbreviation: "GMT" };
   const etc = /^etc\/gmt([+-])(\d{1,2})$/i.exec(name);

@@ -1,6 +1,6 @@
 /** Every conversion is held to PostgreSQL's own typinput, typoutput, typrecv and typsend. */
 import { describe, expect, test } from "vitest";
-import { decodeBinary, encodeBinary, oid, typeSize } from "../../src/types/mod.ts";
+import { decodeBinary, encodeBinary, isTextInBinary, oid, typeSize } from "../../src/types/mod.ts";
 import { errorOf } from "../wire/bytes.ts";
 import type { Postgres } from "./postgres.ts";
 
@@ -45,6 +45,65 @@ export function knownValues(postgres: () => Postgres): void {
       "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
     ],
     bytea: ["\\x", "\\x00ff", "\\xDEADbeef", "\\x 01 02", "abc", "a\\\\b", "\\001\\377x", ""],
+    char: ["a", "", "\\200", "\\377", "é", "\\", "\\12"],
+    numeric: words(
+      `0 -0 0.00 1 -1 10000 0.0001 00012.3400 1e-20 1E+20 NaN Infinity -inf 1_000.5 0x1F -0b101 0o777 .5 5.
+        99999999999999999999999999999999.0001 1e131071 1e-16383`,
+    ),
+    date: [
+      "2000-01-01",
+      "1999-12-31",
+      "infinity",
+      "-infinity",
+      "4714-11-24 BC",
+      "5874897-12-31",
+      "0001-01-01",
+    ],
+    time: ["00:00", "24:00:00", "23:59:59.999999", "23:59:59.9999999", "12:34:60", "04:05:06.5"],
+    timetz: ["00:00:00+15:59:59", "24:00:00-15:59:59", "12:00Z", "04:05:06.5-0330"],
+    timestamp: [
+      "2000-01-01 00:00:00",
+      "1999-12-31 23:59:59.999999",
+      "1999-12-31T23:59:59.9999999",
+      "infinity",
+      "-infinity",
+      "4714-11-24 00:00:00 BC",
+      "294276-12-31 23:59:59.999999",
+      "1715-03-04 00:00:00",
+      "2285-06-07 08:09:10.123456",
+      "2024-02-29 24:00:00",
+      "2024-02-29",
+      "2024-02-29 01:02:03+05",
+    ],
+    timestamptz: [
+      "2000-01-01 00:00:00+00",
+      "2000-01-01 00:00:00-15:59:59",
+      "2000-01-01T00:00:00Z",
+      "2000-01-01 00:00:00 UTC",
+      "1999-12-31 23:59:59.999999+05:30",
+      "infinity",
+      "4714-11-24 00:00:00+00 BC",
+      "294276-12-31 23:59:59.999999+00",
+      "2024-02-29",
+    ],
+    interval: [
+      "0",
+      "infinity",
+      "-infinity",
+      "1 year -1 mon 1 day -00:00:00.000001",
+      "178000000 years",
+      "-178000000 years",
+      "2147483647 days",
+      "-2147483648 days",
+      "2562047788:00:54.775807",
+      "P1Y2M3W4DT5H6M7.89S",
+      "P-1Y-2MT-0.5S",
+      "@ 1 year 2 mons ago",
+      "1-2",
+      "3 4:05:06",
+      "5",
+      "90 minutes",
+    ],
   };
 
   const refused: Record<string, string[]> = {
@@ -165,6 +224,20 @@ export function knownValues(postgres: () => Postgres): void {
   test("a bool of any byte but zero is true", async () => {
     const forms = await postgres().forms(oid.bool, Uint8Array.of(7));
     expect(decodeBinary(oid.bool, Uint8Array.of(7))).toBe("error" in forms ? "" : forms.text);
+  });
+
+  test("names of objects need the server's catalogs", () => {
+    expect(errorOf(() => encodeBinary(2205, "pg_class"))).toBe(
+      'ERROR 0A000 no binary output for the regclass "pg_class": its OID is not known here',
+    );
+    expect(encodeBinary(2205, "1259")).toEqual(Uint8Array.of(0, 0, 4, 235));
+    expect(encodeBinary(2205, "-")).toEqual(new Uint8Array(4));
+    expect(decodeBinary(2205, Uint8Array.of(0, 0, 4, 235))).toBe("1259");
+  });
+
+  test("texts of which the bytes are the binary form", () => {
+    expect([oid.text, oid.varchar, oid.json, oid.xml].filter(isTextInBinary)).toHaveLength(4);
+    expect([oid.jsonb, oid.name, oid.int4, oid.bytea, 99_999].filter(isTextInBinary)).toEqual([]);
   });
 
   test("a type without a codec is refused, or left alone", () => {
