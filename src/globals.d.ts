@@ -114,7 +114,13 @@ declare class Response {
   );
   readonly status: number;
   readonly headers: Headers;
+  text(): Promise<string>;
 }
+
+declare function fetch(
+  url: string,
+  init?: { method?: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal },
+): Promise<Response>;
 
 // --- WebSockets ---
 
@@ -144,6 +150,7 @@ interface URLSearchParams extends Iterable<[string, string]> {
 declare class URL {
   constructor(url: string, base?: string);
   readonly hash: string;
+  readonly host: string;
   readonly hostname: string;
   readonly href: string;
   readonly password: string;

@@ -3,7 +3,14 @@
  * one (DISCARD ALL), as PgBouncer's session pooling does. A client's settings are those of the connection's startup
  * packet, so that RESET and DISCARD come back to them: a connection serves the next client with the same settings.
  */
-import { type ClientOptions, type Connection, connect, type OpenStream, query } from "../../client/mod.ts";
+import {
+  type ClientOptions,
+  type Connection,
+  connect,
+  type Events,
+  type OpenStream,
+  query,
+} from "../../client/mod.ts";
 import { fatal, type PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 
@@ -45,6 +52,8 @@ export class Pool {
   /** Least recently used first. */
   readonly #idle: Set<Idle> = new Set();
   readonly #keys: WeakMap<Connection, string> = new WeakMap();
+  /** Of those who have the connections. */
+  readonly #events: WeakMap<Connection, Events> = new WeakMap();
   /** In the order of their arrival. */
   readonly #waiters: Set<Waiter> = new Set();
   /** Connections in use, being made or being cleaned. */
@@ -71,10 +80,10 @@ export class Pool {
   }
 
   /**
-   * A connection that is the caller's until `release`.
+   * A connection that is the caller's until `release`, and so is what arrives on it without having been asked for.
    * @throws PgError 53300, what connecting throws, or what the signal was aborted with
    */
-  async acquire(settings: Settings, signal?: AbortSignal): Promise<Connection> {
+  async acquire(settings: Settings, signal?: AbortSignal, events: Events = {}): Promise<Connection> {
     if (this.#closed) throw shutDown();
     signal?.throwIfAborted();
     if (this.#taken < this.#size) this.#taken++;
@@ -83,17 +92,29 @@ export class Pool {
     const idle = [...this.#idle].findLast((idle) => idle.key === key);
     if (idle) {
       this.#forget(idle);
+      this.#events.set(idle.connection, events);
       return idle.connection;
     }
     // Idle ones with other settings give way.
     if (this.#taken + this.#idle.size > this.#size) this.#evict();
+    const died = (connection: Connection): void => this.#died(connection);
     try {
       const parameters = { ...this.#client.parameters, ...settings };
       // It may be over before this function has it: then it was never idle.
       let made: Connection | undefined;
-      const onClose = (): void => made && this.#died(made);
-      made = await connect(await this.#open(), { ...this.#client, parameters, signal }, { onClose });
+      const owner = (): Events | undefined => made && this.#events.get(made);
+      const all: Events = {
+        onNotice: (fields) => owner()?.onNotice?.(fields),
+        onNotification: (...notification) => owner()?.onNotification?.(...notification),
+        onParameter: (name, value) => owner()?.onParameter?.(name, value),
+        onClose(error) {
+          owner()?.onClose?.(error);
+          if (made) died(made);
+        },
+      };
+      made = await connect(await this.#open(), { ...this.#client, parameters, signal }, all);
       this.#keys.set(made, key);
+      this.#events.set(made, events);
       return made;
     } catch (error) {
       this.#free();
@@ -103,6 +124,7 @@ export class Pool {
 
   /** Takes a connection back; one that is not `clean` (in a transaction, something under way) is closed. */
   async release(connection: Connection, clean: boolean): Promise<void> {
+    this.#events.delete(connection);
     const kept = this.#idleTimeout > 0 && !this.#closed;
     const reusable = clean && kept && !connection.closed && (await this.#reset(connection));
     // Closed is for ever: there may have been time for it.
