@@ -2,16 +2,12 @@
  * All types of one database: the built-in ones, and those it has registered, whose OIDs differ from database to database
  * (enums, domains, composite types, extensions).
  */
-import { arrayCodec } from "./array.ts";
-import { builtInCodecs, textHint } from "./built-in.ts";
-import { type Codec, unsupported } from "./codec.ts";
+import { BuiltInTypes } from "./built-in-types.ts";
+import type { Codec } from "./codec.ts";
 import { hstoreCodec } from "./hstore.ts";
-import { oid } from "./oid.ts";
-import { typeRow } from "./pg-type.ts";
 import { multirangeCodec, rangeCodec } from "./range.ts";
 import { rangeOrder } from "./range-order.ts";
-import { recordCodec } from "./record.ts";
-import { defaultSettings, type TypeSettings } from "./settings.ts";
+import { type RecordField, recordCodec } from "./record.ts";
 import { enumCodec, textCodec, versioned } from "./text.ts";
 import { halfvecCodec, sparsevecCodec, vectorCodec } from "./vector.ts";
 
@@ -60,61 +56,20 @@ const extensions: Readonly<Record<ExtensionType, Codec>> = {
  * toBinary("[1,2,3]");
  * ```
  */
-export class TypeRegistry {
+export class TypeRegistry extends BuiltInTypes {
   readonly #kinds = new Map<number, TypeKind>();
-  readonly #codecs = new Map<number, Codec | undefined>();
-  readonly #builtIn: ReadonlyMap<string, Codec>;
-
-  constructor() {
-    this.#builtIn = builtInCodecs((typeOid) => this.codec(typeOid));
-  }
 
   /** Tells what the type is, whatever it was before. Types that it is made of may be registered later. */
   register(typeOid: number, kind: TypeKind): this {
     this.#kinds.set(typeOid, kind);
     // Others may be made of it.
-    this.#codecs.clear();
+    this.forget();
     return this;
   }
 
-  /** The conversions of a type; undefined where there are none. */
-  find(typeOid: number): Codec | undefined {
-    const known = this.#codecs.get(typeOid);
-    if (known || this.#codecs.has(typeOid)) return known;
-    // A type that is made of itself has none.
-    this.#codecs.set(typeOid, undefined);
-    const codec = this.#create(typeOid);
-    this.#codecs.set(typeOid, codec);
-    return codec;
-  }
-
-  /** The conversions of a type. @throws PgError 0A000 where there are none */
-  codec(typeOid: number): Codec {
-    const codec = this.find(typeOid);
-    if (codec) return codec;
-    const name = typeRow(typeOid)?.name;
-    throw unsupported(`no binary output for type ${name ?? `with OID ${typeOid}`}`, textHint);
-  }
-
-  /** A type's conversion from text to binary, to be looked up once for a column. @throws PgError 0A000 */
-  encoder(typeOid: number, settings: TypeSettings = defaultSettings): (text: string) => Uint8Array {
-    const codec = this.codec(typeOid);
-    return (text) => codec.encode(text, settings);
-  }
-
-  /** A type's conversion from binary to text. @throws PgError 0A000 */
-  decoder(typeOid: number, settings: TypeSettings = defaultSettings): (bytes: Uint8Array) => string {
-    const codec = this.codec(typeOid);
-    return (bytes) => codec.decode(bytes, settings);
-  }
-
-  #create(typeOid: number): Codec | undefined {
+  protected override create(typeOid: number): Codec | undefined {
     const kind = this.#kinds.get(typeOid);
-    if (kind) return this.#registered(kind);
-    const row = typeRow(typeOid);
-    if (!row) return undefined;
-    if (row.element === 0) return this.#builtIn.get(row.name);
-    return this.#array(row.element, row.element === oid.box ? ";" : ",");
+    return kind ? this.#registered(kind) : super.create(typeOid);
   }
 
   #registered(kind: TypeKind): Codec | undefined {
@@ -124,13 +79,12 @@ export class TypeRegistry {
       case "domain":
         return this.find(kind.base);
       case "composite":
-        return recordCodec(kind.fields.map((field) => ({ oid: field, codec: this.codec(field) })));
+        return this.#record(kind.fields);
       case "array":
-        return this.#array(kind.element, kind.delimiter ?? ",");
+        return this.array(kind.element, kind.delimiter ?? ",");
       case "range":
-        return rangeCodec(this.#bounds(kind.subtype));
       case "multirange":
-        return multirangeCodec(this.#bounds(kind.subtype));
+        return this.#range(kind.type, kind.subtype);
       case "extension":
         return extensions[kind.name];
       case "codec":
@@ -138,12 +92,19 @@ export class TypeRegistry {
     }
   }
 
-  #array(element: number, delimiter: string): Codec | undefined {
-    const codec = this.find(element);
-    return codec && arrayCodec({ oid: element, codec, delimiter });
+  #record(fields: readonly number[]): Codec | undefined {
+    const known: RecordField[] = [];
+    for (const field of fields) {
+      const codec = this.find(field);
+      if (!codec) return undefined;
+      known.push({ oid: field, codec });
+    }
+    return recordCodec(known);
   }
 
-  #bounds(subtype: number): { codec: Codec; order: ReturnType<typeof rangeOrder> } {
-    return { codec: this.codec(subtype), order: rangeOrder(subtype, false) };
+  #range(type: "range" | "multirange", subtype: number): Codec | undefined {
+    const codec = this.find(subtype);
+    const bounds = codec && { codec, order: rangeOrder(subtype, false) };
+    return bounds && (type === "range" ? rangeCodec(bounds) : multirangeCodec(bounds));
   }
 }
