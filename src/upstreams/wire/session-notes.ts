@@ -72,6 +72,11 @@ export class SessionNotes {
     }
   }
 
+  /** What is noted is of no use. */
+  giveUp(): void {
+    this.#untraceable = true;
+  }
+
   /** The server sent an error. */
   failed(): void {
     this.#failed = true;

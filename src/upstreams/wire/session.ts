@@ -145,6 +145,10 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     this.#connection.giveBack();
     try {
       return await capture(this.#connection, notes);
+    } catch (error) {
+      // A server that cannot tell what its session holds is not asked again and again.
+      notes.giveUp();
+      throw error;
     } finally {
       if (!this.#closed) this.#connection.takeOver(this);
     }

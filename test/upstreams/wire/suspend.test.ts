@@ -8,6 +8,7 @@ import { openSocket } from "../../../adapters/node/socket-stream.ts";
 import { parseUrl } from "../../../src/client/mod.ts";
 import type { Upstream } from "../../../src/session/mod.ts";
 import { sharedUpstream, type WireOptions, wireUpstream } from "../../../src/upstreams/mod.ts";
+import type { PgError } from "../../../src/wire/mod.ts";
 import { testServer } from "../../client/server.ts";
 import { startPostgres } from "../../conformance/postgres-server.ts";
 import {
@@ -20,6 +21,7 @@ import {
   sync,
   type TestClient,
 } from "../../session/test-client.ts";
+import { ScriptedServers } from "./scripted-servers.ts";
 
 interface Server {
   readonly open: WireOptions["open"];
@@ -53,6 +55,80 @@ if (typeof real === "string") console.log(`suspending sessions over PostgreSQL: 
 
 describe.skipIf(typeof real === "string")("over PostgreSQL", () => suite(async () => real as Server, true));
 describe("over the embedded database behind a gateway", () => suite(embeddedServer, false));
+
+describe("over a server that the test plays", () => {
+  async function joined() {
+    const servers = new ScriptedServers();
+    const upstream = wireUpstream({
+      open: servers.open,
+      client: { user: "gateway", sslMode: "disable" },
+      idleTimeout: 0,
+    });
+    const errors: string[] = [];
+    const onError = ({ code }: PgError): undefined => void errors.push(code);
+    const connecting = connect({ upstream, suspendable: true, onError });
+    const server = await servers.accepted();
+    return { servers, server, client: await connecting, errors };
+  }
+
+  const ready = { type: "ReadyForQuery", status: "I" } as const;
+  const failure = (severity: "ERROR" | "FATAL", code: string) =>
+    ({ type: "ErrorResponse", fields: { severity, code, message: "told" } }) as const;
+
+  test("one that is no PostgreSQL is asked once, and its clients are not suspended", async () => {
+    const { server, client, errors } = await joined();
+    const suspending = client.suspend();
+    await server.expect("Query");
+    server.send(failure("ERROR", "42883"), ready);
+    expect(await suspending).toBeUndefined();
+    expect(await client.suspend()).toBeUndefined();
+    expect(errors).toEqual(["42883"]);
+    const answer = client.query("select 1");
+    expect((await server.expect("Query")).query).toBe("select 1");
+    server.send({ type: "CommandComplete", tag: "SELECT 0" }, ready);
+    expect(await answer).toEqual(["CommandComplete SELECT 0", "ReadyForQuery I"]);
+  });
+
+  test("one that ends the connection while it is asked: the client is told", async () => {
+    const { server, client } = await joined();
+    const suspending = client.suspend();
+    await server.expect("Query");
+    server.send(failure("FATAL", "57P01"));
+    server.close();
+    expect(await suspending).toBeUndefined();
+    await client.untilClosed();
+    expect(client.take()).toEqual(["ErrorResponse FATAL 57P01 told"]);
+  });
+
+  test("one that cannot be reached when the client goes on: the client is told", async () => {
+    const { servers, server, client } = await joined();
+    const suspending = client.suspend();
+    const rows = [["f"], [], [], []];
+    for (const row of rows) {
+      await server.expect("Query");
+      const fields = row.map(() => ({
+        name: "x",
+        tableOid: 0,
+        columnAttribute: 0,
+        typeOid: 16,
+        typeSize: 1,
+        typeModifier: -1,
+        format: 0,
+      }));
+      server.send({ type: "RowDescription", fields });
+      if (row.length > 0) server.send({ type: "DataRow", values: row });
+      server.send({ type: "CommandComplete", tag: "SELECT" }, ready);
+    }
+    await server.expect("Terminate");
+    await server.expectClose();
+    const snapshot = await suspending;
+    if (!snapshot) throw new Error("not suspended");
+    servers.failure = new Error("no route");
+    client.resume(snapshot);
+    await client.untilClosed();
+    expect(client.take()[0]).toMatch(/^ErrorResponse FATAL XX000 no route/);
+  });
+});
 
 function suite(start: () => Promise<Server>, isReal: boolean): void {
   let server: Server;
