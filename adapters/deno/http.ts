@@ -10,15 +10,26 @@ import { webSocketsOf } from "./websocket.ts";
 
 export type { HttpListener, HttpListenOptions } from "../node/http.ts";
 
-/** Starts listening. Rejects with Deno's error, whose `code` is Node's (EADDRINUSE …), if that fails. */
+/** Milliseconds that statements over WebSockets, and requests, get to finish before the certificate changes. */
+const reloadGrace = 10_000;
+
+/** Milliseconds for the address to be free again, and between two looks at it. */
+const rebindTimeout = 5_000;
+const rebindPause = 10;
+
+/**
+ * Starts listening. On Deno `reload` ends the sessions over WebSockets in good order: their clients have to connect again.
+ * Rejects with Deno's error, whose `code` is Node's (EADDRINUSE …), if that fails.
+ */
 export async function listenHttp(
   app: Pick<Hono, "fetch">,
   options: HttpListenOptions = {},
 ): Promise<HttpListener> {
   const { tls } = options;
-  const upgrades = options.webSockets && webSocketsOf(options.webSockets);
+  let upgrades = options.webSockets && webSocketsOf(options.webSockets);
   let server = serve(options.port ?? 0);
   const { hostname, port } = server.addr;
+  let replacing: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
   function handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Response | Promise<Response> {
@@ -32,11 +43,30 @@ export async function listenHttp(
     return Deno.serve({ ...address, ...(tls && certificate(tls)) }, handle);
   }
 
-  async function close(grace: number): Promise<void> {
-    // Deno closes WebSockets as soon as a server is told to shut down, so their sessions come first; what else asks for
-    // something meanwhile is answered 503.
+  /** Deno closes WebSockets as soon as a server is told to shut down, so their sessions come first. */
+  async function shutDown(grace: number): Promise<void> {
     await upgrades?.close(grace);
     if (!(await within(grace, server.shutdown()))) server.unref();
+  }
+
+  /** Deno.serve keeps its certificate: another server takes the address over. */
+  async function replace(): Promise<void> {
+    await shutDown(reloadGrace);
+    for (const end = performance.now() + rebindTimeout; ; await sleep(rebindPause)) {
+      try {
+        server = serve(port);
+        break;
+      } catch (error) {
+        // The address is free some moments after the last server has said that it is down.
+        if (performance.now() > end) throw error;
+      }
+    }
+    upgrades = options.webSockets && webSocketsOf(options.webSockets);
+  }
+
+  async function close(grace: number): Promise<void> {
+    await replacing;
+    await shutDown(grace);
   }
 
   return {
@@ -47,11 +77,11 @@ export async function listenHttp(
     },
     reload() {
       if (!tls) return;
-      // Deno.serve keeps its certificate: another one takes the address over. It is looked at before that.
+      // What is unusable is found before anything is ended.
       certificate(tls);
-      const last = server;
-      last.shutdown();
-      server = serve(port);
+      replacing = (replacing ?? Promise.resolve()).then(replace).catch((error: Error) => {
+        console.error(`edgewire: there is no HTTP any more: ${error.message}`);
+      });
     },
     close(grace = 10_000) {
       closing ??= close(grace);
@@ -68,4 +98,8 @@ export function clientAddress(_request: Request, info: unknown): string | undefi
 function certificate(files: CertificateFiles): { cert: string; key: string } {
   certificateWithKey(files);
   return { cert: readFileSync(files.cert, "utf8"), key: readFileSync(files.key, "utf8") };
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -69,6 +69,13 @@ export class DenoServer {
     return remote;
   }
 
+  /** Serves HTTP and WebSockets, to everyone, with the database `any`. */
+  async startHttp(options: Answers["startHttp"][0][0] = {}): Promise<Remote> {
+    const remote = new Remote(this, await this.call("startHttp", options));
+    this.#started.push(remote);
+    return remote;
+  }
+
   /** Closes what was started since the last time; for the end of a test. @throws if a rejection went unhandled */
   async reset(): Promise<void> {
     await Promise.all(this.#started.splice(0).map((remote) => remote.close(100)));

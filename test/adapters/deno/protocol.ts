@@ -38,6 +38,7 @@ export interface ClientLogin {
 /** Arguments and result of each method. */
 export interface Answers {
   start: [[StartOptions], Started];
+  startHttp: [[Pick<StartOptions, "tls" | "maxConnections">], Started];
   close: [[id: number, grace?: number], void];
   size: [[id: number], number];
   counts: [[id: number], Counts];

@@ -4,21 +4,24 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import {
+  clientAddress,
   connectUrl,
   type Listener,
+  listenHttp,
   serve,
-  type TlsServer,
   tlsServer,
 } from "../../../../adapters/deno/mod.ts";
 import { staticAuthSource } from "../../../../src/auth/mod.ts";
 import { copyOut, query } from "../../../../src/client/mod.ts";
+import { createGateway } from "../../../../src/gateway/mod.ts";
+import { createApp } from "../../../../src/http/mod.ts";
 import { type CountingUpstream, countingUpstream } from "../../node/counting-upstream.ts";
 import type { Answers, Called, Started } from "../protocol.ts";
 
 interface Served {
-  readonly listener: Listener;
+  readonly listener: Pick<Listener, "size" | "close">;
   readonly upstream: CountingUpstream;
-  readonly tls: TlsServer | undefined;
+  readonly tls: { reload(): void } | undefined;
   readonly errors: string[];
 }
 
@@ -46,6 +49,17 @@ const methods: {
     });
     const { host, port, path } = listener;
     return { id: served.push({ listener, upstream, tls, errors }) - 1, host, port, path };
+  },
+  async startHttp({ tls, maxConnections }): Promise<Started> {
+    const upstream = countingUpstream();
+    const databases = new Map([["any", "counting:"]]);
+    const gateway = createGateway({ databases, users: new Map() }, { counting: () => upstream });
+    const app = createApp({ gateway, address: clientAddress });
+    const webSockets = { session: gateway.sessionsOver("websocket"), maxConnections };
+    const listener = await listenHttp(app, { tls, webSockets });
+    const { host, port } = listener;
+    const id = served.push({ listener, upstream, tls: listener, errors: [] }) - 1;
+    return { id, host, port, path: undefined };
   },
   // JSON has no undefined.
   close: (id, grace) => at(id).listener.close(grace ?? undefined),
