@@ -1,5 +1,5 @@
-// `npm run bench`: micro-benchmarks of the codec and the session, then pgbench against edgewire and its neighbours. See
-// README.md.
+// `npm run bench`: micro-benchmarks of the codec and the session, the memory of idle sessions on each runtime, then pgbench
+// against edgewire and its neighbours. See README.md.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { measureMemory } from "./memory.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
 import { findPgbench } from "./pgbench.ts";
 import { measure } from "./rounds.ts";
@@ -37,6 +38,7 @@ async function main(): Promise<number> {
   for (const part of ["codec", "session"] as const) {
     if (options.parts.includes(part)) failures += (await micro(part)) ? 0 : 1;
   }
+  if (options.parts.includes("memory")) failures += (await measureMemory()) ? 0 : 1;
   if (options.parts.includes("pgbench")) failures += (await pgbench(options, chosen)) ? 0 : 1;
   return failures === 0 ? 0 : 1;
 }

@@ -9,12 +9,19 @@ import { fileURLToPath } from "node:url";
 import type { Announcement } from "./targets/announce.ts";
 import type { Target } from "./targets.ts";
 
+/** The one of node_modules. */
+const deno: string = fileURLToPath(new URL("../node_modules/.bin/deno", import.meta.url));
+
 /** PGlite compiles its WebAssembly and initdb runs in this time; everything else is ready in a fraction of it. */
 const startLimit = 60_000;
 
 export interface Running {
   port: number;
+  /** Where WebSockets are taken, if they are. */
+  http: number | undefined;
   version: string | undefined;
+  /** Bytes of memory that the server has; undefined where /proc is not. */
+  residentBytes(): number | undefined;
   /** CPU seconds, user and system, that the server and its ended children have used; undefined where /proc is not. */
   cpuSeconds(): number | undefined;
   /** Sends the target's own process a signal. */
@@ -33,7 +40,11 @@ export interface StartOptions {
 export async function startTarget(target: Target, options: StartOptions = {}): Promise<Running> {
   const script = fileURLToPath(new URL(`targets/${target.script}`, import.meta.url));
   // stdin is a pipe that we never write to: its end tells the target that the bench is gone.
-  const child = spawn(process.execPath, [...(options.nodeOptions ?? []), script], {
+  const [command, ...args] =
+    target.runtime === "deno"
+      ? [deno, "run", "--quiet", "-A"]
+      : [process.execPath, ...(options.nodeOptions ?? [])];
+  const child = spawn(command, [...args, script], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...options.environment },
   });
@@ -50,7 +61,9 @@ export async function startTarget(target: Target, options: StartOptions = {}): P
     const pid = announcement.pid ?? child.pid;
     return {
       port: announcement.port,
+      http: announcement.http,
       version: announcement.version,
+      residentBytes: () => (pid === undefined ? undefined : residentBytes(pid)),
       cpuSeconds: () => (pid === undefined ? undefined : cpuSeconds(pid)),
       signal: (name) => void child.kill(name),
       stop: () => end(child),
@@ -110,6 +123,15 @@ function cpuSeconds(pid: number): number | undefined {
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
     return ticks / 100;
+  } catch {
+    return undefined;
+  }
+}
+
+function residentBytes(pid: number): number | undefined {
+  try {
+    const [, kibi] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1")) ?? [];
+    return kibi === undefined ? undefined : Number(kibi) * 1024;
   } catch {
     return undefined;
   }

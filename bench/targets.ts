@@ -5,6 +5,8 @@ export interface Target {
   name: string;
   /** The script in bench/targets that serves it. */
   script: string;
+  /** What runs the script; Node, where nothing is said. */
+  runtime?: "deno";
   /** One line for the legend under the table. */
   about: string;
   /** Whether a failure of this target is a failure of this project (and of the run). */

@@ -5,6 +5,8 @@ export type Announcement =
   | {
       type: "ready";
       port: number;
+      /** Where WebSockets are taken. */
+      http?: number;
       /** The process whose CPU time counts, when it is not the target's own. */
       pid?: number;
       version?: string;
