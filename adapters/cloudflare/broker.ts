@@ -11,6 +11,7 @@ import {
   type CancelRegistry,
   type KeyDirectory,
   type Membership,
+  memoryCancelRegistry,
   type NotificationBroker,
   routedCancelRegistry,
   type SessionKey,
@@ -65,6 +66,21 @@ export async function forwardCancel(env: ObjectBindings, route: Uint8Array, key:
   else if (kind === "object") await sessions?.get(sessions.idFromString(id)).cancel(plain(key));
 }
 
+/** A session whose key no broker could take is served all the same: only cancelling is not to be had for it. */
+export function despiteBroker(registry: CancelRegistry): CancelRegistry {
+  return {
+    async register(...session) {
+      try {
+        return await registry.register(...session);
+      } catch (error) {
+        console.error(`edgewire: a session cannot be cancelled: ${error}`);
+        return memoryCancelRegistry().register(...session);
+      }
+    },
+    cancel: (processId, secretKey) => registry.cancel(processId, secretKey),
+  };
+}
+
 /** Without the functions that a CancelKey has. */
 function plain({ processId, secretKey }: SessionKey): SessionKey {
   return { processId, secretKey };
@@ -78,7 +94,7 @@ export function invocationCancels(env: ObjectBindings): CancelRegistry {
     forward: (route: Uint8Array, key: SessionKey) => forwardCancel(env, route, key),
   };
   const anywhere = routedCancelRegistry({ ...common, route: new Uint8Array(0) });
-  return {
+  return despiteBroker({
     async register(target, maxKeyLength, kept): Promise<CancelKey> {
       const processId = kept?.processId ?? newProcessId();
       // Where its key is, if it is a short one: a broker whose WebSocket has closed forgets both.
@@ -105,7 +121,7 @@ export function invocationCancels(env: ObjectBindings): CancelRegistry {
       };
     },
     cancel: (processId, secretKey) => anywhere.cancel(processId, secretKey),
-  };
+  });
 }
 
 // --- notifications ---

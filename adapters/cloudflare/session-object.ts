@@ -26,7 +26,7 @@ import {
   Writer,
   writeErrorResponse,
 } from "../../src/wire/mod.ts";
-import { forwardCancel, keyDirectory, membershipOf, secretOf } from "./broker.ts";
+import { despiteBroker, forwardCancel, keyDirectory, membershipOf, secretOf } from "./broker.ts";
 import type { Env } from "./env.ts";
 import { gatewayOf } from "./gateway.ts";
 import type { SessionCalls } from "./object-calls.ts";
@@ -98,7 +98,7 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
 
   override webSocketClose(socket: WebSocket, code: number, _reason: string, wasClean: boolean): void {
     // Compatibility dates before 2026 leave the answer to us.
-    if (socket.readyState === WebSocket.OPEN) socket.close(code === 1005 ? 1000 : code);
+    if (socket.readyState === WebSocket.OPEN) this.#connection(socket).close(code === 1005 ? 1000 : code);
     this.#closed(wasClean);
   }
 
@@ -134,7 +134,7 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
     const { gateway, variables } = gatewayOf(this.env);
     return {
       ...gateway.sessionsOver("websocket", { limits: variables.limits }),
-      cancels: this.#cancels ?? memoryCancelRegistry(),
+      cancels: this.#cancels ? despiteBroker(this.#cancels) : memoryCancelRegistry(),
       ...(this.env.EDGEWIRE_BROKER && { notifications: this.#notifications() }),
       suspendable: true,
     };
@@ -166,7 +166,7 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
   #wake(socket: WebSocket): WebSocketSession | undefined {
     const snapshot = this.#store.take();
     if (!snapshot) {
-      end(socket, fatal(sqlstate.connectionFailure, "the session was lost: its object was restarted"));
+      end(socket, lost("its object was restarted"));
       return undefined;
     }
     void this.ctx.storage.deleteAlarm();
@@ -186,11 +186,21 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
     const live = this.#live;
     const snapshot = await live?.session.suspend();
     if (snapshot) {
-      this.#store.put(snapshot);
       this.#live = undefined;
       this.#member = undefined;
-      if (snapshot.deadline !== undefined) void this.ctx.storage.setAlarm(snapshot.deadline);
+      this.#keep(snapshot);
     } else if (this.#live && this.#live === live) this.#rest(false);
+  }
+
+  #keep(snapshot: SessionSnapshot): void {
+    try {
+      this.#store.put(snapshot);
+      if (snapshot.deadline !== undefined) void this.ctx.storage.setAlarm(snapshot.deadline);
+    } catch (error) {
+      console.error(`edgewire: a suspended session could not be kept: ${error}`);
+      this.#abandon(snapshot);
+      for (const socket of this.ctx.getWebSockets()) end(socket, lost("it could not be kept"));
+    }
   }
 
   /** A suspended session has reached its idle_session_timeout: taking it up tells its client so. */
@@ -261,6 +271,10 @@ export class SessionObject extends DurableObject<Env> implements SessionCalls {
       },
     };
   }
+}
+
+function lost(why: string): PgError {
+  return fatal(sqlstate.connectionFailure, `the session was lost: ${why}`);
 }
 
 /** Ends a WebSocket that has no session. */

@@ -332,3 +332,19 @@ describe.each(["hibernate", "close"] as const)(
     });
   },
 );
+
+describe.each<Way>(["WebSocket", "TCP"])("without any broker that answers, over %s", (way) => {
+  test.each([protocol30, protocol32])("clients are served all the same (protocol %d)", async (protocol) => {
+    await fetch(`${worker.url}/test/break`);
+    try {
+      const client = await connected("statements", { way, protocol });
+      expect(await value(client, "select 1")).toBe("select 1");
+      await expect(query(client, "listen jobs")).rejects.toMatchObject({ severity: "ERROR", code: "XX000" });
+      expect(await value(client, "select 2")).toBe("select 2");
+      await fetch(`${worker.url}/test/mend`);
+      await query(client, "listen jobs");
+    } finally {
+      await fetch(`${worker.url}/test/mend`);
+    }
+  });
+});

@@ -1,7 +1,7 @@
-// The Worker under test, with a window on its objects (/test/objects wakes none; /test/tables and /test/crash ask one),
-// and a database `statements`
-// whose upstream is asked for one statement at a time: what a data service would be, with no LISTEN of its own.
-
+// The Worker under test, with a window on its objects (/test/objects wakes none; /test/tables and /test/crash ask one;
+// /test/break and /test/mend are for the brokers), and a database `statements` whose upstream is asked for one statement at
+// a time: what a data service would be, with no LISTEN of its own.
+import { BrokerObject } from "../../../../adapters/cloudflare/broker-object.ts";
 import type { Env } from "../../../../adapters/cloudflare/env.ts";
 import { tcpSessions } from "../../../../adapters/cloudflare/gateway.ts";
 import { serveRequest } from "../../../../adapters/cloudflare/http.ts";
@@ -11,7 +11,26 @@ import { SessionObject } from "../../../../adapters/cloudflare/session-object.ts
 import type worker from "../../../../adapters/cloudflare/worker.ts";
 import type { SessionOptions, Upstream } from "../../../../src/session/mod.ts";
 
-export { BrokerObject } from "../../../../adapters/cloudflare/broker-object.ts";
+/** Every broker refuses. */
+let broken = false;
+
+class BreakableBroker extends BrokerObject {
+  override fetch(request: Request): Response {
+    return broken ? new Response(null, { status: 503 }) : super.fetch(request);
+  }
+
+  override addKey(...key: Parameters<BrokerObject["addKey"]>): void {
+    if (broken) throw new Error("broken");
+    super.addKey(...key);
+  }
+
+  override listen(...channels: Parameters<BrokerObject["listen"]>): void {
+    if (broken) throw new Error("broken");
+    super.listen(...channels);
+  }
+}
+
+export { BreakableBroker as BrokerObject };
 
 /** `wait` waits until it is cancelled; everything else gives its parameters, or its text. */
 const statements: Upstream = {
@@ -69,6 +88,10 @@ class ObservedSession extends SessionObject {
 export { ObservedSession as SessionObject };
 
 async function observe(path: string, id: string, env: Env): Promise<unknown> {
+  if (path === "/break" || path === "/mend") {
+    broken = path === "/break";
+    return broken;
+  }
   if (path === "/objects")
     return instances.map(({ awake, ...instance }) => ({ ...instance, awake: awake() }));
   const objects = env.EDGEWIRE_SESSIONS as DurableObjectNamespace<SessionCalls & ObservedSession>;
