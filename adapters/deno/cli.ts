@@ -6,8 +6,9 @@
 //   --allow-net=127.0.0.1:6432,127.0.0.1:8080   the addresses of --listen and --http, and the hosts of postgres:// databases
 //   --allow-env                                 EDGEWIRE_… variables, PGUSER and PGPASSWORD; PGlite reads others
 //   --allow-read                                PGlite's package, its folders and cache; certificates, --config
-//   --allow-write                               only for PGlite's folders and cache, and for Unix sockets
-//   --allow-sys=uid,userInfo                    the owner of PGlite's cache; the user of a postgres:// URL that names none
+//   --allow-sys=homedir,uid                     where PGlite's cache is, and whose; userInfo for a postgres:// URL without
+//                                               a user
+//   --allow-write=./data                        only for PGlite's folders and cache, and for Unix sockets
 import { runCli } from "../node/cli-main.ts";
 
 await runCli({
