@@ -293,6 +293,7 @@ test.each(strangers)("does not let a client in by a certificate %s", async (_, n
 
 /** Certificates that no authority of the server's stands for: not even where its name is on them. */
 const forgeries: [string, () => ConnectionOptions][] = [
+  ["of version 1", () => makeCertificate({ names: ["tester"], issuer: authority, version: 1 })],
   [
     "whose time is over",
     () => makeCertificate({ names: ["tester"], issuer: authority, until: "250101000000Z" }),
