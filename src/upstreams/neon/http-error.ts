@@ -1,0 +1,152 @@
+/**
+ * What goes wrong with SQL over HTTP, as PostgreSQL's errors. The proxy answers a database's error with 400 and the
+ * fields of its ErrorResponse, its own with other shapes, and what stands before it with anything at all.
+ */
+import { type ErrorFields, PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+
+const largeResultHint =
+  "Read it in parts by a cursor in a transaction, or add fetch=tunnel to the database's URL: neither goes by HTTP.";
+
+/** An answer that is not 200. @throws PgError where it is not the database that refused */
+export function answerError(
+  status: number,
+  text: string,
+): { readonly type: "refused"; readonly error: PgError } {
+  const said = readJson(text);
+  const message = textOf(said.message) ?? textOf(said.msg) ?? textOf(said.error);
+  const code = textOf(said.code);
+  if (status === 400 && message !== undefined && code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
+    return { type: "refused", error: databaseError(code, message, said) };
+  }
+  throw endpointError(status, message ?? text.trim().slice(0, 200));
+}
+
+function databaseError(code: string, message: string, said: Readonly<Record<string, unknown>>): PgError {
+  // The gateway's own login is not the client's.
+  if (code.startsWith("28")) return refusedLogin(message);
+  const fields: Partial<ErrorFields> = {};
+  for (const name of texts) {
+    const value = textOf(said[name]);
+    if (value !== undefined) fields[name] = value;
+  }
+  for (const name of numbers) {
+    const value = Number(said[name] ?? 0);
+    if (Number.isInteger(value) && value > 0) fields[name] = value;
+  }
+  // A connection of the proxy that ended is not the client's.
+  return new PgError(code, message, fields);
+}
+
+const texts = [
+  "detail",
+  "hint",
+  "internalQuery",
+  "where",
+  "table",
+  "column",
+  "schema",
+  "dataType",
+  "constraint",
+  "file",
+  "routine",
+] as const;
+const numbers = ["position", "internalPosition", "line"] as const;
+
+/** Errors of the proxy, and of what stands before it. */
+function endpointError(status: number, message: string): PgError {
+  const detail = `Status ${status}${message === "" ? "" : `: ${message}`}`;
+  if (status === 507) {
+    return new PgError(sqlstate.programLimitExceeded, "the result is too large for SQL over HTTP", {
+      detail,
+      hint: largeResultHint,
+    });
+  }
+  if (status === 413) {
+    return new PgError(sqlstate.programLimitExceeded, "the statement is too large for SQL over HTTP", {
+      detail,
+    });
+  }
+  if (status === 401 || status === 403 || /password authentication failed/i.test(message)) {
+    return refusedLogin(detail);
+  }
+  if (status === 429) {
+    return new PgError(sqlstate.insufficientResources, "the database's HTTP endpoint has too much to do", {
+      detail,
+    });
+  }
+  return new PgError(sqlstate.systemError, "the database's HTTP endpoint refused the request", { detail });
+}
+
+function refusedLogin(reason: string): PgError {
+  return new PgError(
+    sqlstate.sqlclientUnableToEstablishSqlconnection,
+    "the gateway could not log in to the database server",
+    {},
+    { cause: new Error(reason) },
+  );
+}
+
+export function tooLargeRequest(limit: number): PgError {
+  return new PgError(sqlstate.programLimitExceeded, "the statement is too large for SQL over HTTP", {
+    detail: `A request has ${limit} bytes at the most, its parameters included.`,
+    hint: "Send it in a transaction, or as COPY: neither goes by HTTP.",
+  });
+}
+
+export function badAnswer(what: string): PgError {
+  return new PgError(
+    sqlstate.systemError,
+    "the database's HTTP endpoint gave an answer that cannot be read",
+    {
+      detail: `${what[0]?.toUpperCase()}${what.slice(1)}.`,
+    },
+  );
+}
+
+/** The connection to the endpoint failed. */
+export function connectionError(cause: unknown, url: string): PgError {
+  if (cause instanceof PgError) return cause;
+  const { host } = new URL(url);
+  return neverSent(cause)
+    ? new PgError(sqlstate.sqlclientUnableToEstablishSqlconnection, `could not reach ${host}`, {}, { cause })
+    : new PgError(
+        sqlstate.connectionFailure,
+        `the connection to ${host} failed`,
+        { detail: "Whether the statement has run is not known." },
+        { cause },
+      );
+}
+
+/** What Node's undici says before a connection stands, and what Deno's fetch does. */
+const refusals: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** Whether an error of fetch came before anything was sent, so that another try cannot run a statement twice. */
+export function neverSent(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === "string" && refusals.has(code)) return true;
+    if (/client error \(Connect\)/.test(at.message)) return true;
+  }
+  return false;
+}
+
+function readJson(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,187 @@
+/**
+ * Which way a statement goes, from its parse tree: by HTTP what any session can run and leaves as it was, through the
+ * tunnel what needs a session of its own; and what such a session may hold afterwards.
+ */
+import {
+  classify,
+  commandTag,
+  type ParsedStatement,
+  type Parser,
+  type SessionNeed,
+  type StatementClass,
+  sessionNeeds,
+} from "../../sql/mod.ts";
+import { PgError } from "../../wire/error.ts";
+
+export interface Plan {
+  readonly way: "http" | "tunnel";
+  readonly kind: StatementClass;
+  /** A plain query or change of data, which can be run behind another statement in one transaction. */
+  readonly plain: boolean;
+  /** The session may hold something of it, so that it has to be asked before it is let go. */
+  readonly pins: boolean;
+  /** It holds what the server does not tell: a custom setting. Only DISCARD ALL lets that go. */
+  readonly hides: boolean;
+  /** The session may hold less afterwards. */
+  readonly frees: boolean;
+  /** Descriptions may be out of date afterwards. */
+  readonly changesSchema: boolean;
+  /** A SELECT that calls no function: it can be stopped anywhere without a difference. */
+  readonly harmless: boolean;
+}
+
+const plans: WeakMap<ParsedStatement, Plan> = new WeakMap();
+
+/** The plan for one statement. A text that the parser does not know may be that of a newer server. */
+export function planOf(parser: Parser, sql: string): Plan {
+  const statement = parseOne(parser, sql);
+  if (!statement) return unknown(sql);
+  let plan = plans.get(statement);
+  if (!plan) {
+    plan = makePlan(statement);
+    plans.set(statement, plan);
+  }
+  return plan;
+}
+
+function parseOne(parser: Parser, sql: string): ParsedStatement | undefined {
+  try {
+    const [statement, ...more] = parser.parse(sql);
+    return more.length === 0 ? statement : undefined;
+  } catch (error) {
+    if (error instanceof PgError) return undefined;
+    throw error;
+  }
+}
+
+function unknown(sql: string): Plan {
+  return {
+    way: "tunnel",
+    kind: classify(sql),
+    plain: false,
+    pins: true,
+    hides: false,
+    frees: true,
+    changesSchema: true,
+    harmless: false,
+  };
+}
+
+/** What reads or changes data, or the session, but no schema. */
+const schemaless: ReadonlySet<string> = new Set([
+  "SelectStmt",
+  "InsertStmt",
+  "UpdateStmt",
+  "DeleteStmt",
+  "MergeStmt",
+  "ExplainStmt",
+  "CopyStmt",
+  "TransactionStmt",
+  "VariableSetStmt",
+  "VariableShowStmt",
+  "ConstraintsSetStmt",
+  "DiscardStmt",
+  "PrepareStmt",
+  "DeallocateStmt",
+  "DeclareCursorStmt",
+  "FetchStmt",
+  "ClosePortalStmt",
+  "ListenStmt",
+  "UnlistenStmt",
+  "NotifyStmt",
+  "LockStmt",
+  "VacuumStmt",
+  "CheckPointStmt",
+]);
+
+const plainTypes: ReadonlySet<string> = new Set([
+  "SelectStmt",
+  "InsertStmt",
+  "UpdateStmt",
+  "DeleteStmt",
+  "MergeStmt",
+  "ExplainStmt",
+  "VariableShowStmt",
+]);
+
+/** What may let go of something, even where it does not look so: a DO that drops a temporary table. */
+const freeing: ReadonlySet<string> = new Set([
+  "TransactionStmt",
+  "DiscardStmt",
+  "DeallocateStmt",
+  "ClosePortalStmt",
+  "UnlistenStmt",
+  "DropStmt",
+  "DoStmt",
+  "CallStmt",
+]);
+
+function makePlan(statement: ParsedStatement): Plan {
+  const { type, node, text } = statement;
+  const kind = classify(text);
+  const needs = sessionNeeds(statement);
+  // SET LOCAL outside of a transaction is a warning, which HTTP has none of.
+  const tunnel = needs.size > 0 || type === "VariableSetStmt" || type === "ConstraintsSetStmt";
+  const resets = kind.type === "reset" || (kind.type === "set" && kind.value === undefined);
+  return {
+    way: tunnel ? "tunnel" : "http",
+    kind,
+    plain: plainTypes.has(type) && !tunnel,
+    pins: pins(statement, kind, needs, resets),
+    hides: hides(kind, needs, text),
+    frees: freeing.has(type) || resets || needs.has("advisoryLock") || needs.has("setting"),
+    changesSchema: !schemaless.has(type) || node.intoClause !== undefined,
+    harmless:
+      type === "SelectStmt" &&
+      !tunnel &&
+      !/"(FuncCall|intoClause|InsertStmt|UpdateStmt|DeleteStmt|MergeStmt)":/.test(JSON.stringify(node)),
+  };
+}
+
+function pins(
+  { type, text }: ParsedStatement,
+  kind: StatementClass,
+  needs: ReadonlySet<SessionNeed>,
+  resets: boolean,
+): boolean {
+  switch (type) {
+    case "VariableSetStmt":
+      return needs.has("setting") && !resets && kind.type !== "setTransaction";
+    case "PrepareStmt":
+    case "ListenStmt":
+      return true;
+    case "DeclareCursorStmt":
+      return kind.type !== "declare" || kind.hold;
+    case "ExecuteStmt":
+      // The prepared statement may be anything, and be it for the last time.
+      return true;
+    default:
+      return (
+        needs.has("temporary") ||
+        needs.has("advisoryLock") ||
+        needs.has("unknown") ||
+        (needs.has("setting") && type !== "DiscardStmt") ||
+        // EXPLAIN ANALYZE EXECUTE, and what else holds one of these.
+        (needs.has("prepared") && /^explain/i.test(text))
+      );
+  }
+}
+
+function hides(kind: StatementClass, needs: ReadonlySet<SessionNeed>, text: string): boolean {
+  if (kind.type === "set")
+    return kind.name.includes(".") && kind.scope === "session" && kind.value !== undefined;
+  if (!needs.has("setting") && !needs.has("unknown")) return false;
+  // A name that is computed, or in the body of a DO, may be any.
+  return /set_config\s*\(\s*(?!'[^'.]*'\s*,)|\bset\s+(session\s+)?"?\w+"?\./i.test(text);
+}
+
+/** The tag of a statement that has nothing to do in a session which holds nothing; undefined: it has to be run. */
+export function tagInCleanSession({ kind }: Plan): string | undefined {
+  const nothing =
+    kind.type === "discard" ||
+    (kind.type === "deallocate" && kind.name === undefined) ||
+    (kind.type === "closeCursor" && kind.name === undefined) ||
+    (kind.type === "reset" && kind.name === "all") ||
+    kind.type === "unlisten";
+  return nothing ? commandTag(kind) : undefined;
+}

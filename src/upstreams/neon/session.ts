@@ -1,0 +1,392 @@
+/**
+ * One client of Neon: statements that need nothing of a session go by HTTP, a request each; everything else through the
+ * tunnel, to a session of the server that is the client's until nothing of the client is left in it.
+ */
+
+import type {
+  Call,
+  ClientContext,
+  Column,
+  Description,
+  Result,
+  SavepointAction,
+  Statement,
+  StatementSession,
+  StatementText,
+  TransactionModes,
+} from "../../session/upstream.ts";
+import type { Parser } from "../../sql/mod.ts";
+import { commandTag } from "../../sql/mod.ts";
+import { PgError } from "../../wire/error.ts";
+import type { Pool } from "../wire/pool.ts";
+import { type Descriptions, sameTypes } from "./descriptions.ts";
+import type { SqlHttp, SqlHttpField, SqlHttpResult, SqlHttpStatement } from "./http.ts";
+import { type Plan, planOf, tagInCleanSession } from "./plan.ts";
+import { canPrecede, type HttpSettings, requireUtf8, settingsFor } from "./settings.ts";
+import { type CancelRoute, Tunnel } from "./tunnel.ts";
+
+/** What all clients of an upstream share. */
+export interface Shared {
+  readonly http: SqlHttp;
+  readonly pool: Pool;
+  readonly route: CancelRoute;
+  readonly parser: Parser;
+  readonly descriptions: Descriptions;
+}
+
+export class NeonSession implements StatementSession {
+  readonly settings = "upstream";
+  readonly #shared: Shared;
+  readonly #client: ClientContext;
+  /** Of the client's StartupMessage. */
+  readonly #startup: Readonly<Record<string, string>>;
+  readonly #scope: string;
+  readonly #http: HttpSettings;
+  #tunnel: Tunnel | undefined;
+  #inTransaction = false;
+  /** What the tunnel's session may hold: see `Plan`. */
+  #pinned = false;
+  #hidden = false;
+  /** It may hold less than it did. */
+  #mayBeFree = false;
+  #schemaChanged = false;
+  /** The tunnel is being let go of, or not: known when this settles. */
+  #settled: Promise<void> | undefined;
+
+  constructor(
+    shared: Shared,
+    client: ClientContext,
+    startup: Readonly<Record<string, string>>,
+    http: HttpSettings,
+  ) {
+    this.#shared = shared;
+    this.#client = client;
+    this.#startup = startup;
+    this.#scope = JSON.stringify(startup);
+    this.#http = http;
+  }
+
+  get parameters(): Iterable<readonly [string, string]> {
+    return this.#http.parameters;
+  }
+
+  // --- statements ---
+
+  async query(statement: Statement, call: Call): Promise<Result> {
+    await this.#settled;
+    const plan = planOf(this.#shared.parser, statement.sql);
+    checkEncoding(plan);
+    if (!this.#tunnel) {
+      const tag = tagInCleanSession(plan);
+      if (tag !== undefined) return { type: "command", tag };
+      const http = await this.#asHttp(statement, plan, call);
+      if (http) return this.#overHttp(statement, plan, http, call);
+    }
+    return this.#throughTunnel(statement, plan, call);
+  }
+
+  /**
+   * Statements that are known at once, as one transaction in one request. Undefined: they are to be run one by one,
+   * because they need a session, or because one of them failed; nothing of them has happened then.
+   */
+  async batch(statements: readonly Statement[], call: Call): Promise<readonly Result[] | undefined> {
+    await this.#settled;
+    if (this.#tunnel) return undefined;
+    const all: SqlHttpStatement[] = [];
+    const plans: Plan[] = [];
+    for (const statement of statements) {
+      const plan = planOf(this.#shared.parser, statement.sql);
+      if (plan.way !== "http") return undefined;
+      const http = await this.#asHttp(statement, plan, call);
+      if (!http) return undefined;
+      plans.push(plan);
+      all.push(http.statement);
+    }
+    const before = settingsFor(all.map(({ sql }) => sql).join(";"), this.#http.missing);
+    const answer = await this.#shared.http.batch(before ? [before, ...all] : all, call.signal);
+    if (plans.some(({ changesSchema }) => changesSchema)) this.#shared.descriptions.invalidate();
+    if (answer.type === "refused") return undefined;
+    const results = before ? answer.results.slice(1) : answer.results;
+    return results.map((result, at) =>
+      this.#resultOf(result, statements[at] as Statement, plans[at] as Plan),
+    );
+  }
+
+  async describe(statement: StatementText, call: Call): Promise<Description> {
+    await this.#settled;
+    // What is in a session of the client's own may be what the statement is about.
+    if (this.#tunnel) return this.#tunnel.describe(statement);
+    return this.#describeAnywhere(statement, call);
+  }
+
+  // --- transactions ---
+
+  async begin({ isolation, readOnly, deferrable }: TransactionModes, call: Call): Promise<void> {
+    const modes = [
+      isolation && `ISOLATION LEVEL ${isolation}`,
+      readOnly !== undefined && (readOnly ? "READ ONLY" : "READ WRITE"),
+      deferrable !== undefined && (deferrable ? "DEFERRABLE" : "NOT DEFERRABLE"),
+    ].filter(Boolean);
+    await this.#command(`BEGIN ${modes.join(", ")}`, call, async () => {
+      this.#inTransaction = true;
+    });
+  }
+
+  async commit(call: Call): Promise<void> {
+    await this.#endTransaction("COMMIT", call);
+  }
+
+  async rollback(call: Call): Promise<void> {
+    await this.#endTransaction("ROLLBACK", call);
+  }
+
+  async savepoint({ type, name }: SavepointAction, call: Call): Promise<void> {
+    const verb = { savepoint: "SAVEPOINT", release: "RELEASE", rollbackTo: "ROLLBACK TO" };
+    await this.#command(`${verb[type]} ${identifier(name)}`, call);
+  }
+
+  // --- notifications ---
+
+  async listen(channel: string, call: Call): Promise<void> {
+    await this.#command(`LISTEN ${identifier(channel)}`, call, async () => {
+      this.#pinned = true;
+    });
+  }
+
+  async unlisten(channel: string | undefined, call: Call): Promise<void> {
+    await this.#settled;
+    if (!this.#tunnel) return;
+    await this.#command(`UNLISTEN ${channel === undefined ? "*" : identifier(channel)}`, call, async () => {
+      this.#mayBeFree = true;
+    });
+  }
+
+  // --- the end ---
+
+  /** Outside of a transaction, what has no session of the server is no more than its settings. */
+  async suspend(): Promise<unknown> {
+    await this.#settled;
+    if (this.#tunnel) return undefined;
+    const { parameters, missing } = this.#http;
+    return { parameters: [...parameters], missing: [...missing] };
+  }
+
+  async close(): Promise<void> {
+    const tunnel = this.#tunnel;
+    this.#tunnel = undefined;
+    if (!tunnel) return;
+    // Nobody takes the rest of a result.
+    if (!(await isOver(tunnel))) return tunnel.release(false);
+    await this.#settled;
+    await tunnel.release(!this.#inTransaction && !tunnel.closed);
+  }
+
+  // --- HTTP ---
+
+  /**
+   * A statement as HTTP can run it, and what has to go in front of it; undefined where it cannot. Types that the client
+   * has given its parameters cannot be told there: they must be the ones that the server finds by itself.
+   */
+  async #asHttp(
+    { sql, parameters, parameterTypes }: Statement,
+    plan: Plan,
+    call: Call,
+  ): Promise<{ statement: SqlHttpStatement; before: SqlHttpStatement | undefined } | undefined> {
+    if (plan.way !== "http") return undefined;
+    const { missing } = this.#http;
+    const before = settingsFor(sql, missing);
+    if (before && !(plan.plain && canPrecede(missing))) return undefined;
+    if (!parameters.every((value) => value === null || typeof value === "string")) return undefined;
+    if (parameterTypes.some((type) => type !== 0) && !(await this.#findsTypes(sql, parameterTypes, call))) {
+      return undefined;
+    }
+    return { statement: { sql, parameters: parameters as readonly (string | null)[] }, before };
+  }
+
+  /** Whether the server would give the parameters the types that the client gave them. */
+  async #findsTypes(sql: string, given: readonly number[], call: Call): Promise<boolean> {
+    try {
+      const found = await this.#describeAnywhere({ sql, parameterTypes: [] }, call);
+      if (sameParameters(given, found.parameterTypes, false)) return true;
+      if (!sameParameters(given, found.parameterTypes, true)) return false;
+      // varchar for text: the same, if the result has the same types.
+      const told = await this.#describeAnywhere({ sql, parameterTypes: given }, call);
+      return sameTypes(told.columns ?? [], found.columns ?? []);
+    } catch (error) {
+      // Then the session of the tunnel has the error that the client is to see, if it is one with its types.
+      if (error instanceof PgError) return false;
+      throw error;
+    }
+  }
+
+  async #overHttp(
+    statement: Statement,
+    plan: Plan,
+    asked: { readonly statement: SqlHttpStatement; readonly before: SqlHttpStatement | undefined },
+    call: Call,
+  ): Promise<Result> {
+    const { http, descriptions } = this.#shared;
+    try {
+      if (!asked.before) {
+        return this.#resultOf(await http.query(asked.statement, call.signal), statement, plan);
+      }
+      const answer = await http.batch([asked.before, asked.statement], call.signal);
+      if (answer.type === "refused") throw answer.error;
+      return this.#resultOf(answer.results[1] as SqlHttpResult, statement, plan);
+    } finally {
+      if (plan.changesSchema) descriptions.invalidate();
+    }
+  }
+
+  #resultOf({ fields, rows, rowCount }: SqlHttpResult, statement: Statement, { kind }: Plan): Result {
+    const tag = commandTag(kind, rowCount);
+    const returnsRows = kind.type === "show" || (kind.type === "other" && kind.returnsRows === true);
+    if (fields.length === 0 && !returnsRows) return { type: "command", tag };
+    const columns = fields.map(columnOf);
+    this.#shared.descriptions.check(this.#scope, statement, columns);
+    return { type: "rows", columns, rows, tag: tag.replace(/ \d+$/, "") };
+  }
+
+  // --- the tunnel ---
+
+  async #throughTunnel(statement: Statement, plan: Plan, call: Call): Promise<Result> {
+    const tunnel = await this.#acquire(call);
+    try {
+      return await tunnel.run(statement, plan, this.#inTransaction, call.signal);
+    } finally {
+      this.#note(plan);
+      this.#letGo(tunnel);
+    }
+  }
+
+  /** Runs a command in the tunnel's session. */
+  async #command(sql: string, call: Call, done?: () => Promise<void>): Promise<void> {
+    await this.#settled;
+    const tunnel = await this.#acquire(call);
+    try {
+      await tunnel.command(sql, call.signal);
+      await done?.();
+    } finally {
+      this.#letGo(tunnel);
+    }
+  }
+
+  async #endTransaction(sql: string, call: Call): Promise<void> {
+    await this.#settled;
+    const tunnel = this.#tunnel;
+    if (!tunnel) return;
+    try {
+      // A server that is gone has rolled back, which is what was asked for, or what COMMIT is told.
+      if (!(tunnel.closed && sql === "ROLLBACK")) await tunnel.command(sql, call.signal);
+    } finally {
+      tunnel.transactionEnded();
+      this.#inTransaction = false;
+      this.#mayBeFree = true;
+      if (this.#schemaChanged) this.#shared.descriptions.invalidate();
+      this.#schemaChanged = false;
+      this.#letGo(tunnel);
+    }
+  }
+
+  async #acquire({ signal }: Call): Promise<Tunnel> {
+    if (this.#tunnel) return this.#tunnel;
+    const { pool, route } = this.#shared;
+    const tunnel = await Tunnel.open(pool, route, this.#startup, this.#client, signal);
+    this.#tunnel = tunnel;
+    this.#pinned = false;
+    this.#hidden = false;
+    this.#mayBeFree = false;
+    // The client was told what the endpoint's sessions have.
+    for (const [name, value] of tunnel.parameters) {
+      if (this.#client.parameters.get(name) !== value) this.#client.setParameter(name, value);
+    }
+    return tunnel;
+  }
+
+  #note({ kind, pins, hides, frees, changesSchema }: Plan): void {
+    this.#pinned ||= pins;
+    this.#hidden ||= hides;
+    this.#mayBeFree ||= frees;
+    if (kind.type === "discard" && kind.what === "all") this.#hidden = false;
+    if (!changesSchema) return;
+    this.#shared.descriptions.invalidate();
+    this.#schemaChanged = this.#inTransaction;
+  }
+
+  /** When the statement is over: gives the tunnel back, if nothing of the client is left in its session. */
+  #letGo(tunnel: Tunnel): void {
+    if (this.#inTransaction || this.#tunnel !== tunnel) return;
+    this.#settled = this.#tryToLetGo(tunnel)
+      // What is wrong with the connection, the next statement will see.
+      .catch(() => {});
+  }
+
+  async #tryToLetGo(tunnel: Tunnel): Promise<void> {
+    await tunnel.over;
+    if (this.#hidden) return;
+    if (this.#pinned) {
+      if (!this.#mayBeFree || tunnel.closed) return;
+      this.#mayBeFree = false;
+      if (await tunnel.holds(this.#http.parameters.get("session_authorization") ?? "")) return;
+    }
+    if (this.#tunnel !== tunnel) return;
+    this.#tunnel = undefined;
+    // Cleaning it is not the client's to wait for.
+    tunnel.release(true).catch(() => {});
+  }
+
+  // --- descriptions ---
+
+  async #describeAnywhere(statement: StatementText, { signal }: Call): Promise<Description> {
+    const { descriptions, pool, route } = this.#shared;
+    const known = descriptions.get(this.#scope, statement);
+    if (known) return known;
+    const { epoch } = descriptions;
+    const tunnel = await Tunnel.open(pool, route, this.#startup, this.#client, signal);
+    try {
+      const description = await tunnel.describe(statement);
+      descriptions.add(this.#scope, statement, description, epoch);
+      return description;
+    } finally {
+      tunnel.release(true).catch(() => {});
+    }
+  }
+}
+
+/** Text in another encoding would be garbled on its way. */
+function checkEncoding({ kind }: Plan): void {
+  if (kind.type === "set" && kind.name.toLowerCase() === "client_encoding") {
+    requireUtf8(kind.value?.join() ?? "");
+  }
+}
+
+async function isOver(tunnel: Tunnel): Promise<boolean> {
+  const late = Symbol("late");
+  return (await Promise.race([tunnel.over, Promise.resolve(late)])) !== late;
+}
+
+const text = 25;
+const varchar = 1043;
+
+/** `alike`: text and varchar count as the same. */
+function sameParameters(given: readonly number[], found: readonly number[], alike: boolean): boolean {
+  return given.every((type, at) => {
+    if (type === 0 || type === found[at]) return true;
+    return alike && type === varchar && found[at] === text;
+  });
+}
+
+function columnOf(field: SqlHttpField): Column {
+  return {
+    name: field.name,
+    typeOid: field.dataTypeID,
+    typeSize: field.dataTypeSize,
+    typeModifier: field.dataTypeModifier,
+    tableOid: field.tableID,
+    attribute: field.columnID,
+  };
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
