@@ -1,11 +1,14 @@
-// The upstreams that Node can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`, and
-// `postgres+wss://`.
+// The upstreams that Node can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`,
+// `postgres+wss://`, and `neon://`.
 import type { Openers } from "../../src/gateway/mod.ts";
 import { openEmbedded } from "./embedded.ts";
+import { openNeon } from "./neon.ts";
 import { openPostgres, openPostgresByWebSocket } from "./postgres.ts";
 
 export const openers: Openers = {
   pglite: openEmbedded,
+  neon: openNeon,
+  "neon+http": openNeon,
   postgres: openPostgres,
   postgresql: openPostgres,
   "postgres+ws": openPostgresByWebSocket,
