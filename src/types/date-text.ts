@@ -15,7 +15,7 @@ export interface DateTimeText {
 }
 
 const clock = String.raw`(\d{1,2}):(\d\d)(?::(\d\d)(?:\.(\d*))?)?`;
-const zone = String.raw`\s*(Z|[+-]\d{1,2}(?::?\d\d)?(?::?\d\d)?|(?!(?:BC|AD)\b)[a-z]+)??`;
+const zone = String.raw`\s*(Z|[+-](?:\d{4}|\d{6}|\d{1,2}(?::\d\d(?::\d\d)?)?)|(?!(?:BC|AD)\b)[a-z]{3,})??`;
 const tail = String.raw`(?:(?:\s+|T)${clock}${zone})?(?:\s+(BC|AD))?\s*$`;
 const iso = new RegExp(String.raw`^\s*(\d{4,})-(\d{1,2})-(\d{1,2})${tail}`, "i");
 /** SQL 12/31/1999 or 31/12/1999, German 31.12.1999, and Postgres dates 12-31-1999. */

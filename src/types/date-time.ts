@@ -105,15 +105,23 @@ function eastOf(
   if (typeof zone === "number") return zone;
   const seconds = local.days * 86400 + Math.floor(local.microseconds / 1e6);
   if (zone === undefined) return offsetOfLocal(timeZone, seconds);
-  const east = offsetOfAbbreviation(zone, timeZone, seconds);
+  return offsetOfName(zone, timeZone, seconds, text);
+}
+
+function offsetOfName(name: string, zone: string, local: number, text: string): number {
+  const east = offsetOfAbbreviation(name, zone, local);
   if (east !== undefined) return east;
   throw unsupported(
-    `time zone "${zone}" in "${text}" is not known here`,
+    `time zone "${name}" in "${text}" is not known here`,
     "SET DateStyle TO ISO, which writes time zones as numbers.",
   );
 }
 
-const noZone: EastOf = () => 0;
+/** Numbers and names of zones are read, and left alone. */
+const noZone: EastOf = (_, zone, text) => {
+  if (typeof zone === "string") offsetOfName(zone, "UTC", 0, text);
+  return 0;
+};
 
 type EastOf = (
   local: Timestamp,

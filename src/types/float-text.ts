@@ -110,7 +110,7 @@ function shortestSingle(value: number): number {
 const single = new DataView(new ArrayBuffer(4));
 
 /** The next numbers of single precision on both sides. */
-function neighbours(value: number): number[] {
+export function neighbours(value: number): number[] {
   single.setFloat32(0, value);
   const bits = single.getUint32(0);
   return [bits - 1, bits + 1].map((next) => {

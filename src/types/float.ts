@@ -2,7 +2,8 @@
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { badText, type Codec, checkSize } from "./codec.ts";
-import { doubleText, singleText } from "./float-text.ts";
+import { doubleText, neighbours, singleText } from "./float-text.ts";
+import { parseDecimal } from "./numeric.ts";
 
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -18,7 +19,7 @@ export function parseFloatText(
 ): number {
   const word = text.trim().toLowerCase();
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(word)) {
-    const value = type === "real" ? Math.fround(Number(word)) : Number(word);
+    const value = type === "real" ? toSingle(word, Number(word)) : Number(word);
     // Too small is out of range as well: a zero has no other digit before its exponent.
     const lost = value === 0 && /[1-9]/.test(word.replace(/e.*/, ""));
     if (Number.isFinite(value) && !lost) return value;
@@ -28,6 +29,29 @@ export function parseFloatText(
   if (/^\+?inf(inity)?$/.test(word)) return Number.POSITIVE_INFINITY;
   if (/^-inf(inity)?$/.test(word)) return Number.NEGATIVE_INFINITY;
   throw badText(...within);
+}
+
+/** Rounds once: the double that is nearest to a text may lie midway between two singles where the text does not. */
+function toSingle(word: string, value: number): number {
+  const near = Math.fround(value);
+  if (near === value || !Number.isFinite(near)) return near;
+  const other = neighbours(near).find((next) => (near + next) / 2 === value);
+  if (other === undefined) return near;
+  const side = compareToText(value, word);
+  if (side === 0) return near;
+  return side > 0 ? Math.min(near, other) : Math.max(near, other);
+}
+
+/** Whether a double is above (1) or below (-1) the decimal number of a text. */
+function compareToText(value: number, word: string): number {
+  const { digits = "0", point = 0 } = parseDecimal(word) ?? {};
+  const exponent = Math.floor(Math.log2(Math.abs(value))) - 60;
+  const binary = BigInt(Math.abs(value) * 2 ** -exponent);
+  const power = point - digits.length;
+  const left = binary * 2n ** BigInt(Math.max(exponent, 0)) * 10n ** BigInt(Math.max(-power, 0));
+  const right = BigInt(digits) * 2n ** BigInt(Math.max(-exponent, 0)) * 10n ** BigInt(Math.max(power, 0));
+  const difference = left > right ? 1 : left < right ? -1 : 0;
+  return value < 0 ? -difference : difference;
 }
 
 export function setFloat64(bytes: Uint8Array, at: number, value: number): void {

@@ -16,8 +16,7 @@ export const intervalCodec: Codec = {
     const { months, days, microseconds } = parseInterval(text, intervalStyle);
     const fits =
       BigInt.asIntN(64, microseconds) === microseconds && days === (days | 0) && months === (months | 0);
-    if (!fits)
-      throw new PgError(sqlstate.intervalFieldOverflow, `interval field value out of range: "${text}"`);
+    if (!fits) throw overflow(text);
     const bytes = new Uint8Array(16);
     setBigInt64(bytes, 0, microseconds);
     setInt32(bytes, 8, days);
@@ -41,7 +40,7 @@ const isoText =
 
 /** One of: years-months, hours:minutes:seconds, or a number and its unit. */
 const fieldText =
-  /\s*(?:([+-]?)(\d+)-(\d+)|([+-]?)(\d+):(\d\d)(?::(\d\d)(?:\.(\d*))?)?|([+-]?)(\d+)(?:\.(\d*))?(?:\s*([a-z]+))?)(?=[\s+-]|$)/iy;
+  /\s*(?:([+-]?)(\d+)-(\d+)|([+-]?)(\d+):(\d\d)(?::(\d\d)(?:\.(\d*))?)?|([+-]?)(\d+)(?:\.(\d*))?(?:\s*([a-z]+))?)(?=\s|$)/iy;
 
 const second = 1_000_000n;
 
@@ -74,40 +73,51 @@ function parseFields(text: string, lower: string, style: IntervalStyle): Interva
   const ago = /\sago$/.test(lower);
   const body = lower.replace(/^@\s*/, "").replace(/\s+ago$/, "");
   if (body === "") throw badDateTime("interval", text);
-  let months = 0;
-  let days = 0;
-  let microseconds = 0n;
-  let hasBare = false;
+  const sums = { months: 0, days: 0, microseconds: 0n };
   // In the SQL standard one sign, before everything, is everything's.
   const isNegative = style === "sql_standard" && body.startsWith("-") && !/\s[+-]/.test(body);
+  const seen = new Set<string>();
+  const once = (...fields: string[]): void => {
+    for (const field of fields) {
+      if (seen.has(field)) throw badDateTime("interval", text);
+      seen.add(field);
+    }
+  };
   for (let at = 0; at < body.length; ) {
     fieldText.lastIndex = at;
     const match = fieldText.exec(body);
     if (!match) throw badDateTime("interval", text);
     at = fieldText.lastIndex;
     const [, yearSign, years, yearMonths, clockSign, hours, minutes, seconds, clockFraction] = match;
-    const [numberSign, number, fraction, unit] = match.slice(9);
+    const [numberSign, number, fraction, name] = match.slice(9);
     const sign = isNegative || (yearSign ?? clockSign ?? numberSign) === "-" ? -1 : 1;
-    if (years !== undefined) months += sign * (Number(years) * 12 + Number(yearMonths));
-    else if (hours !== undefined) {
-      microseconds += BigInt(sign) * clockMicroseconds(hours, minutes, seconds, clockFraction);
+    if (years !== undefined) {
+      once("year", "month");
+      sums.months += sign * (Number(years) * 12 + Number(yearMonths));
+    } else if (hours !== undefined) {
+      once("hour", "minute", "second");
+      if (Number(minutes) > 59 || Number(seconds ?? 0) > 60) throw overflow(text);
+      sums.microseconds += BigInt(sign) * clockMicroseconds(hours, minutes, seconds, clockFraction);
     } else {
-      // In the SQL standard's form the number of days has no unit: a clock follows it.
-      const named = unit ?? (/^\s+[+-]?\d+:/.test(body.slice(at)) ? "day" : "sec");
-      if (unit === undefined && hasBare) throw badDateTime("interval", text);
-      hasBare ||= unit === undefined;
-      const size = units[named] ?? units[named.replace(/s$/, "")];
-      const value = BigInt(sign) * BigInt(number as string);
-      if (size === undefined) throw badDateTime("interval", text);
-      if (fraction !== undefined && (typeof size !== "bigint" || size !== second))
+      // A number without a unit is days before a clock, as in the SQL standard, and seconds at the end.
+      const bare = /^\s+[+-]?\d+:/.test(body.slice(at)) ? "day" : at === body.length ? "second" : "";
+      const unit = name === undefined ? bare : unitOf(name);
+      const [field, size] = units[unit ?? ""] ?? [];
+      if (field === undefined || (fraction !== undefined && unit !== "second"))
         throw badDateTime("interval", text);
-      if (typeof size === "bigint") {
-        microseconds += value * size + BigInt(sign * fractionMicroseconds(fraction ?? ""));
-      } else if (size.months) months += Number(value) * size.months;
-      else days += Number(value) * (size.days ?? 1);
+      once(unit as string);
+      if (field === "microseconds") {
+        const whole = BigInt(number as string) * BigInt(size as number);
+        sums.microseconds += BigInt(sign) * (whole + BigInt(fractionMicroseconds(fraction ?? "")));
+      } else sums[field] += sign * Number(number) * (size as number);
     }
   }
+  const { months, days, microseconds } = sums;
   return ago ? { months: -months, days: -days, microseconds: -microseconds } : { months, days, microseconds };
+}
+
+function overflow(text: string): PgError {
+  return new PgError(sqlstate.intervalFieldOverflow, `interval field value out of range: "${text}"`);
 }
 
 function clockMicroseconds(hours: string, minutes = "0", seconds = "0", fraction = ""): bigint {
@@ -117,29 +127,23 @@ function clockMicroseconds(hours: string, minutes = "0", seconds = "0", fraction
   );
 }
 
-const units: Readonly<Record<string, bigint | { months?: number; days?: number }>> = {
-  year: { months: 12 },
-  yr: { months: 12 },
-  y: { months: 12 },
-  mon: { months: 1 },
-  month: { months: 1 },
-  week: { days: 7 },
-  w: { days: 7 },
-  day: { days: 1 },
-  d: { days: 1 },
-  hour: 3600n * second,
-  hr: 3600n * second,
-  h: 3600n * second,
-  minute: 60n * second,
-  min: 60n * second,
-  m: 60n * second,
-  second,
-  sec: second,
-  s: second,
-  millisecond: 1000n,
-  msec: 1000n,
-  ms: 1000n,
-  microsecond: 1n,
-  usec: 1n,
-  us: 1n,
+/** What a unit is counted in, and how many of that it is. */
+const units: Readonly<Record<string, readonly ["months" | "days" | "microseconds", number]>> = {
+  year: ["months", 12],
+  month: ["months", 1],
+  week: ["days", 7],
+  day: ["days", 1],
+  hour: ["microseconds", 3_600_000_000],
+  minute: ["microseconds", 60_000_000],
+  second: ["microseconds", 1_000_000],
+  millisecond: ["microseconds", 1000],
+  microsecond: ["microseconds", 1],
 };
+
+const unitNames =
+  /^(?:(y|yrs?|years?)|(mons?|months?)|(w|weeks?)|(d|days?)|(h|hrs?|hours?)|(m|mins?|minutes?)|(s|secs?|seconds?)|(ms|msecs?|milliseconds?)|(us|usecs?|microseconds?))$/;
+
+function unitOf(name: string): string | undefined {
+  const found = unitNames.exec(name)?.findIndex((group, at) => at > 0 && group !== undefined);
+  return found === undefined ? undefined : Object.keys(units)[found - 1];
+}

@@ -2,6 +2,9 @@
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 
+/** No-break spaces and their like are part of a word. */
+export const space: RegExp = /[ \t\n\r\v\f]/;
+
 /** In quotes, with quotes and backslashes doubled. */
 export function lexemeText(lexeme: string): string {
   return `'${lexeme.replace(/['\\]/g, "$&$&")}'`;
@@ -18,7 +21,7 @@ export function readLexeme(
   inQuery: boolean,
 ): { lexeme: string; end: number } {
   const isQuoted = text[from] === "'";
-  const ends = inQuery ? /[\s:!&|()<]/ : /[\s:]/;
+  const ends = inQuery ? /[ \t\n\r\v\f:!&|()<]/ : /[ \t\n\r\v\f:]/;
   let lexeme = "";
   let at = isQuoted ? from + 1 : from;
   for (; at < text.length; at++) {

@@ -7,13 +7,13 @@ import { getBigInt64, setBigInt64 } from "./layout.ts";
 
 export const moneyCodec: Codec = {
   encode(text) {
-    const match = /^\s*\$?\s*([-(+]?)\s*\$?\s*([\d,]*)(?:\.(\d*))?[\s)]*$/.exec(text);
+    const match = /^\s*\$?\s*([-(+]?)\s*\$?\s*([\d,]*)(?:\.((?:,*\d){0,2},*\d*))?([\s)$+-]*)$/.exec(text);
     if (!match) throw badText("money", text);
-    const [, sign, whole = "", fraction = ""] = match;
+    const [whole = "", fraction = ""] = match.slice(2, 4).map((digits = "") => digits.replaceAll(",", ""));
     // Cents, and the digit that rounds them.
-    let value = BigInt(whole.replaceAll(",", "") + fraction.slice(0, 2).padEnd(2, "0"));
+    let value = BigInt(whole + fraction.slice(0, 2).padEnd(2, "0"));
     if ((fraction[2] ?? "0") >= "5") value += 1n;
-    if (sign === "-" || sign === "(") value = -value;
+    if (/[-(]/.test(`${match[1]}${match[4]}`)) value = -value;
     if (BigInt.asIntN(64, value) !== value) throw outOfRange("money", text);
     const bytes = new Uint8Array(8);
     setBigInt64(bytes, 0, value);

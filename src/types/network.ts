@@ -13,11 +13,12 @@ function network(type: "inet" | "cidr"): Codec {
   const isCidr = type === "cidr";
   return {
     encode(text) {
-      const [, host = "", length] = /^\s*([0-9a-f.:]+)(?:\/(\d{1,3}))?\s*$/i.exec(text) ?? [];
+      const [, host = "", length] = /^([0-9a-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
       const address = host.includes(":") ? ipv6(host) : ipv4(host);
       if (!address) throw badText(type, text);
       const bits = length === undefined ? address.length * 8 : Number(length);
-      if (bits > address.length * 8) throw badText(type, text);
+      const hasLeadingZero = address.length === 16 && /^0\d/.test(length ?? "");
+      if (bits > address.length * 8 || hasLeadingZero) throw badText(type, text);
       if (isCidr && hasHostBits(address, bits)) {
         throw badCidr(`invalid cidr value: "${text}"`, "22P02");
       }

@@ -4,7 +4,7 @@ import { Reader } from "../wire/reader.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { type Codec, trailing } from "./codec.ts";
 import { concatenated, setInt16, setInt32 } from "./layout.ts";
-import { lexemeText, readLexeme } from "./lexeme.ts";
+import { lexemeText, readLexeme, space } from "./lexeme.ts";
 import { textBytes } from "./text.ts";
 
 const not = 1;
@@ -237,7 +237,7 @@ class QueryParser {
   }
 
   #skipSpace(): void {
-    while (this.#at < this.#text.length && /\s/.test(this.#text[this.#at] as string)) this.#at++;
+    while (this.#at < this.#text.length && space.test(this.#text[this.#at] as string)) this.#at++;
   }
 
   #syntaxError(): PgError {

@@ -5,7 +5,7 @@ import { sqlstate } from "../wire/sqlstate.ts";
 import { compareUtf8 } from "./byte-order.ts";
 import { type Codec, trailing } from "./codec.ts";
 import { concatenated, setInt16, setInt32 } from "./layout.ts";
-import { lexemeText, readLexeme } from "./lexeme.ts";
+import { lexemeText, readLexeme, space } from "./lexeme.ts";
 import { textBytes } from "./text.ts";
 
 const maxLexeme = 2046;
@@ -74,7 +74,7 @@ function entryText({ lexeme, places }: Entry): string {
   return `${text}:${shown.join(",")}`;
 }
 
-const placeList = /:(\d+[abcd*]*(?:,\d+[abcd*]*)*)(?=\s|$)/iy;
+const placeList = /:(\d+[abcd*]*(?:,\d+[abcd*]*)*)(?=[ \t\n\r\v\f]|$)/iy;
 
 function parseEntries(text: string): Entry[] {
   const entries: Entry[] = [];
@@ -137,7 +137,7 @@ function uniquePlaces(places: readonly number[]): number[] {
 
 function skipSpace(text: string, from: number): number {
   let at = from;
-  while (at < text.length && /\s/.test(text[at] as string)) at++;
+  while (at < text.length && space.test(text[at] as string)) at++;
   return at;
 }
 

@@ -102,8 +102,8 @@ export const nameCodec: Codec = {
 /** "char": one byte, written as an octal escape where it is not ASCII, and as nothing where it is zero. */
 export const charCodec: Codec = {
   encode(text) {
-    const octal = /^\\([0-3][0-7]{2})$/.exec(text)?.[1];
-    if (octal !== undefined) return Uint8Array.of(Number.parseInt(octal, 8));
+    const octal = /^\\([0-7]{3})$/.exec(text)?.[1];
+    if (octal !== undefined) return Uint8Array.of(Number.parseInt(octal, 8) & 0xff);
     return Uint8Array.of(encoder.encode(text)[0] ?? 0);
   },
   decode(bytes) {

@@ -11,7 +11,12 @@ const dayMicroseconds = 86_400_000_000;
 const zoneLimit = 16 * 3600;
 
 export const timeCodec: Codec = {
-  encode: (text) => int64Bytes(parseTime("time", text).microseconds),
+  encode(text) {
+    const { microseconds, zone } = parseTime("time", text);
+    // Read, and left alone.
+    if (typeof zone === "string") zoneOffset(zone, "UTC", text);
+    return int64Bytes(microseconds);
+  },
   decode(bytes) {
     checkSize("time", bytes, 8);
     return timeText(bytes);

@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { binaryDecoder, binaryEncoder, typeRow } from "../../src/types/mod.ts";
 import { errorOf } from "../wire/bytes.ts";
-import { generators } from "./generators.ts";
+import { disagreements } from "./agreement.ts";
+import { type Generator, generators } from "./generators.ts";
 import type { Postgres } from "./postgres.ts";
 import { Random } from "./random.ts";
 
@@ -81,6 +82,17 @@ export function malformedValues(postgres: () => Postgres): void {
     });
   });
 
+  /** Types whose text goes out as it is, and one whose numbers PostgreSQL reads less generously. */
+  const passed = /^json|^xml|^text|^name|char$|^reg|^int2vector/;
+
+  function damagedText(random: Random, text: string): string {
+    const characters = [...text];
+    const at = random.int(0, characters.length);
+    const other = random.pick([...` 01259-+:.,()[]{}<>/"'\\eEtTnNxXab`]);
+    characters.splice(at, random.int(0, 1), ...(random.chance(0.6) ? [other] : []));
+    return characters.join("");
+  }
+
   /** Bytes cut off, put on, and changed. */
   function damaged(random: Random, bytes: Uint8Array): Uint8Array {
     const kind = random.int(0, 3);
@@ -106,6 +118,23 @@ export function malformedValues(postgres: () => Postgres): void {
    * the elements, and reads no empty ones, though it writes them.
    */
   const unchecked = new Set(["jsonpath", "xml", "int2vector", "oidvector"]);
+
+  describe.each(Object.keys(generators).filter((type) => !passed.test(type)))("%s", (type) => {
+    test("damaged texts become no other bytes than PostgreSQL's", async () => {
+      const random = new Random(0x7654321 ^ (type.length * 65537));
+      const generate = generators[type] as Generator;
+      const texts = Array.from({ length: 150 }, () => damagedText(random, generate(random)));
+      const known = new Map((await postgres().read(type, texts)).map((value) => [value.input, value]));
+      const encode = binaryEncoder(oidOf(type));
+      const wrong = texts.flatMap((text) => {
+        const value = known.get(text);
+        // What is read here is what PostgreSQL reads; not all that it reads is read here.
+        if (errorOf(() => encode(text)) !== "no error") return [];
+        return value ? disagreements([{ ...value, text }], encode, () => text) : [`${text}: taken`];
+      });
+      expect(wrong).toEqual([]);
+    });
+  });
 
   describe.each(Object.keys(generators).filter((type) => !unchecked.has(type)))("%s", (type) => {
     test("damaged bytes are refused where PostgreSQL refuses them, and read as it reads them", async () => {
