@@ -5,11 +5,13 @@ import { chmodSync, readFileSync, rmSync } from "node:fs";
 
 rmSync("dist", { recursive: true, force: true });
 
-const { status } = spawnSync("tsc", ["-p", "tsconfig.build.json"], {
-  stdio: "inherit",
-  shell: process.platform === "win32", // where node_modules/.bin holds tsc.cmd
-});
-if (status !== 0) process.exit(status ?? 1);
+for (const project of ["tsconfig.build.workers.json", "tsconfig.build.json"]) {
+  const { status } = spawnSync("tsc", ["-p", project], {
+    stdio: "inherit",
+    shell: process.platform === "win32", // where node_modules/.bin holds tsc.cmd
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
 
 // npm marks a package's commands executable when it installs them; do the same for a checkout that is linked.
 const { bin } = JSON.parse(readFileSync("package.json", "utf8")) as { bin: Record<string, string> };
