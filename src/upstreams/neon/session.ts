@@ -16,8 +16,9 @@ import type {
   TransactionModes,
 } from "../../session/upstream.ts";
 import type { Parser } from "../../sql/mod.ts";
-import { commandTag } from "../../sql/mod.ts";
+import { characterPosition, commandTag, tokenize } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Pool } from "../wire/pool.ts";
 import { type Descriptions, sameTypes } from "./descriptions.ts";
 import type { SqlHttp, SqlHttpField, SqlHttpResult, SqlHttpStatement } from "./http.ts";
@@ -76,6 +77,7 @@ export class NeonSession implements StatementSession {
     await this.#settled;
     const plan = planOf(this.#shared.parser, statement.sql);
     checkEncoding(plan);
+    if (plan.plain && statement.parameters.length === 0) refuseParameters(statement.sql);
     if (!this.#tunnel) {
       const tag = tagInCleanSession(plan);
       if (tag !== undefined) return { type: "command", tag };
@@ -276,8 +278,9 @@ export class NeonSession implements StatementSession {
     const tunnel = this.#tunnel;
     if (!tunnel) return;
     try {
-      // A server that is gone has rolled back, which is what was asked for, or what COMMIT is told.
-      if (!(tunnel.closed && sql === "ROLLBACK")) await tunnel.command(sql, call.signal);
+      // A server that is gone has rolled back, as has one that refused to PREPARE a TRANSACTION.
+      const over = sql === "ROLLBACK" && (tunnel.closed || (!tunnel.inTransaction && (await isOver(tunnel))));
+      if (!over) await tunnel.command(sql, call.signal);
     } finally {
       tunnel.transactionEnded();
       this.#inTransaction = false;
@@ -358,6 +361,16 @@ function checkEncoding({ kind }: Plan): void {
   if (kind.type === "set" && kind.name.toLowerCase() === "client_encoding") {
     requireUtf8(kind.value?.join() ?? "");
   }
+}
+
+/** A simple query has no parameters: PostgreSQL says so with their place, which Bind would not. */
+function refuseParameters(sql: string): void {
+  if (!/\$\d/.test(sql)) return;
+  const token = tokenize(sql).find(({ type }) => type === "parameter");
+  if (!token) return;
+  throw new PgError(sqlstate.undefinedParameter, `there is no parameter ${token.text}`, {
+    position: characterPosition(sql, token.start),
+  });
 }
 
 async function isOver(tunnel: Tunnel): Promise<boolean> {

@@ -122,7 +122,10 @@ export class CopyStatement implements ClientRequest {
       }
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      return this.#fail(text.startsWith(copyFailed) ? text.slice(copyFailed.length) : text);
+      if (text.startsWith(copyFailed)) return this.#fail(text.slice(copyFailed.length));
+      // It was not the client that gave up: the error is the session's own.
+      this.#done.reject(error);
+      return this.#fail(text);
     }
     if (!this.#receiving) return;
     this.#receiving = false;

@@ -37,7 +37,7 @@ export class RowsRequest implements ClientRequest {
     this.#begun.promise.catch(() => {});
   }
 
-  /** Settles when the first rows are there, or all of it is. @throws PgError an error that came before any row was handed on */
+  /** Settles when the first rows are there, or all of it is. @throws PgError an error that came before the description */
   get begun(): Promise<void> {
     return this.#begun.promise;
   }
@@ -49,6 +49,15 @@ export class RowsRequest implements ClientRequest {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  get error(): PgError | undefined {
+    return this.#error;
+  }
+
+  /** All rows are there, and there will be no others. */
+  get complete(): boolean {
+    return this.#ended && !this.suspended && this.#error === undefined;
   }
 
   /** Undefined where it returns no rows. */
@@ -149,7 +158,8 @@ export class RowsRequest implements ClientRequest {
 
   #end(): void {
     this.#ended = true;
-    if (this.#error) this.#begun.reject(this.#error);
+    // An error behind the description comes behind the rows, if there are any: a client gets both.
+    if (this.#error && !this.#columns) this.#begun.reject(this.#error);
     else this.#begun.resolve();
     this.#wake?.();
     this.#over.resolve();

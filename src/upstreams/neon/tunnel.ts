@@ -50,7 +50,8 @@ const holds = `
     OR EXISTS (SELECT FROM pg_catalog.pg_locks
       WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())
     OR EXISTS (SELECT FROM pg_catalog.pg_settings
-      WHERE source = 'session' AND setting IS DISTINCT FROM reset_val AND name NOT LIKE 'transaction\\_%')
+      WHERE source = 'session' AND setting IS DISTINCT FROM reset_val
+        AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable'))
     OR pg_catalog.current_setting('role') <> 'none'
     OR session_user <> $USER$`;
 
@@ -109,6 +110,11 @@ export class Tunnel {
     return this.#connection.closed;
   }
 
+  /** The server's session is in a transaction, be it a failed one. */
+  get inTransaction(): boolean {
+    return this.#connection.status !== "I";
+  }
+
   /** Settles when the last statement is over: its rows taken, or not wanted any more. */
   get over(): Promise<void> {
     return this.#running?.over ?? Promise.resolve();
@@ -141,6 +147,9 @@ export class Tunnel {
       encodeFrontend(writer, { type: "Execute", portal, maxRows: portal === "" ? 0 : firstBatch });
     });
     await this.#guarded(request.begun, request, signal);
+    // These are described by what they run: in a simple query, as most are, the error comes before that.
+    const described = plan.kind.type !== "fetch" && plan.kind.type !== "execute";
+    if (request.error && !described) throw request.error;
     return this.#resultOf(request, portal, plan, signal);
   }
 
@@ -213,7 +222,7 @@ export class Tunnel {
     const { columns } = request;
     if (!columns) return { type: "command", tag: request.tag };
     const tag = (request.tag || guessedTag(plan)).replace(/ \d+$/, "");
-    if (request.ended && !request.suspended) {
+    if (request.complete) {
       if (portal !== "") this.#ended.push(portal);
       return { type: "rows", columns, rows: request.all(), tag };
     }

@@ -113,7 +113,7 @@ export interface Served {
 
 export async function serve(upstream: Upstream): Promise<Served> {
   const gateway = createGateway(
-    { databases: new Map([["main", "neon:"]]), users: new Map() },
+    { databases: new Map([["*", "neon:"]]), users: new Map() },
     { neon: () => upstream },
   );
   const listener: Listener = await listen(gateway.session);
