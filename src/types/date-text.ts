@@ -4,6 +4,9 @@ import { sqlstate } from "../wire/sqlstate.ts";
 import { daysFromDate, fractionMicroseconds, isDate, monthNames, offsetSeconds } from "./calendar.ts";
 import type { DateOrder } from "./settings.ts";
 
+/** PostgreSQL's own limit is about this (MAXDATELEN and its kin). */
+export const maxLength = 150;
+
 /** What a text says, before a zone is applied to it. */
 export interface DateTimeText {
   /** Since 2000-01-01. */
@@ -28,6 +31,7 @@ const named = new RegExp(
 
 /** @throws PgError 22007 for text that is no date, 22008 for a day or time that does not exist */
 export function parseDateTime(type: string, text: string, order: DateOrder): DateTimeText {
+  if (text.length > maxLength) throw badDateTime(type, text);
   const match = iso.exec(text);
   if (match) {
     const [, year, month, day, ...rest] = match;
@@ -74,7 +78,7 @@ const timeOnly = new RegExp(String.raw`^\s*(?:T?${clock}${zone})\s*$`, "i");
 
 /** A time of day, with or without a zone. */
 export function parseTime(type: string, text: string): Omit<DateTimeText, "days"> {
-  const match = timeOnly.exec(text);
+  const match = text.length > maxLength ? null : timeOnly.exec(text);
   if (!match) throw badDateTime(type, text);
   const [, hours, minutes, seconds, fraction, zoneText] = match;
   return {

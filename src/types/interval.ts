@@ -3,7 +3,7 @@ import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { fractionMicroseconds } from "./calendar.ts";
 import { type Codec, checkSize } from "./codec.ts";
-import { badDateTime } from "./date-text.ts";
+import { badDateTime, maxLength } from "./date-text.ts";
 import { type Interval, intervalText } from "./interval-text.ts";
 import { getBigInt64, getInt32, setBigInt64, setInt32 } from "./layout.ts";
 import type { IntervalStyle } from "./settings.ts";
@@ -45,6 +45,7 @@ const fieldText =
 const second = 1_000_000n;
 
 function parseInterval(text: string, style: IntervalStyle): Interval {
+  if (text.length > maxLength) throw badDateTime("interval", text);
   const word = text.trim();
   const lower = word.toLowerCase();
   if (lower === "infinity" || lower === "+infinity") {

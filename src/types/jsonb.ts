@@ -8,7 +8,7 @@ import { compareUtf8, utf8Length } from "./byte-order.ts";
 import { decimalForm, parseDecimal } from "./numeric.ts";
 
 /** Deeper than this a client's JSON could exhaust the stack, as it would PostgreSQL's. */
-const maxDepth = 6000;
+const maxDepth = 1000;
 
 /** @throws PgError 22P02 for text that is not JSON, 22P05 for a text with U+0000, 54001 for one nested too deep */
 export function normalJson(text: string): string {

@@ -5,9 +5,15 @@
 import { badText, type Codec, checkSize, outOfRange } from "./codec.ts";
 import { getBigInt64, setBigInt64 } from "./layout.ts";
 
+/** More than any amount takes: white space without end would keep the pattern busy. */
+const maxLength = 200;
+
 export const moneyCodec: Codec = {
   encode(text) {
-    const match = /^\s*\$?\s*([-(+]?)\s*\$?\s*([\d,]*)(?:\.((?:,*\d){0,2},*\d*))?([\s)$+-]*)$/.exec(text);
+    const match =
+      text.length > maxLength
+        ? null
+        : /^\s*\$?\s*([-(+]?)\s*\$?\s*([\d,]*)(?:\.((?:,*\d){0,2},*\d*))?([\s)$+-]*)$/.exec(text);
     if (!match) throw badText("money", text);
     const [whole = "", fraction = ""] = match.slice(2, 4).map((digits = "") => digits.replaceAll(",", ""));
     // Cents, and the digit that rounds them.

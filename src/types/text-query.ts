@@ -14,7 +14,8 @@ const phrase = 4;
 /** By operator: the higher, the tighter. */
 const priorities: readonly number[] = [0, 4, 2, 1, 3];
 const maxDistance = 16384;
-const maxDepth = 2000;
+/** Of parentheses and NOTs. Runtimes differ in how deep a stack they have. */
+const maxDepth = 500;
 const maxLexeme = 2047;
 /** What PostgreSQL has memory for. */
 const maxNodes = 0x5555555;
@@ -49,35 +50,37 @@ export const tsqueryCodec: Codec = {
     if (count > maxNodes) throw invalid("invalid size of tsquery");
     const items: Item[] = [];
     while (items.length < count) items.push(readItem(reader, items.length === count - 1));
-    const state = { items, at: 0 };
-    const query = nodeOf(state, 0);
-    if (state.at < count) throw invalid("malformed tsquery: extra nodes");
+    const query = treeOf(items);
     if (reader.remaining > 0) throw trailing("tsquery");
     return nodeText(query, -1, false);
   },
 };
 
 /** One part for each node, its type in the first byte. */
-function nodeBytes(node: Node, parts: Uint8Array[]): void {
-  if (node.type === "word") {
-    const lexeme = textBytes(node.lexeme);
-    const bytes = new Uint8Array(4 + lexeme.length);
-    bytes[0] = 1;
-    bytes[1] = node.weight;
-    bytes[2] = node.prefix ? 1 : 0;
-    bytes.set(lexeme, 3);
-    parts.push(bytes);
-  } else if (node.type === "not") {
-    parts.push(Uint8Array.of(2, not));
-    nodeBytes(node.operand, parts);
-  } else {
-    const bytes = new Uint8Array(node.operator === phrase ? 4 : 2);
-    bytes[0] = 2;
-    bytes[1] = node.operator;
-    if (node.operator === phrase) setInt16(bytes, 2, node.distance);
-    parts.push(bytes);
-    nodeBytes(node.right, parts);
-    nodeBytes(node.left, parts);
+function nodeBytes(root: Node, parts: Uint8Array[]): void {
+  for (let node: Node | undefined = root; node; ) {
+    if (node.type === "word") {
+      const lexeme = textBytes(node.lexeme);
+      const bytes = new Uint8Array(4 + lexeme.length);
+      bytes[0] = 1;
+      bytes[1] = node.weight;
+      bytes[2] = node.prefix ? 1 : 0;
+      bytes.set(lexeme, 3);
+      parts.push(bytes);
+      return;
+    }
+    if (node.type === "not") {
+      parts.push(Uint8Array.of(2, not));
+      node = node.operand;
+    } else {
+      const bytes = new Uint8Array(node.operator === phrase ? 4 : 2);
+      bytes[0] = 2;
+      bytes[1] = node.operator;
+      if (node.operator === phrase) setInt16(bytes, 2, node.distance);
+      parts.push(bytes);
+      nodeBytes(node.right, parts);
+      node = node.left;
+    }
   }
 }
 
@@ -109,30 +112,58 @@ function signedByte(reader: Reader): number {
   return ((reader.bytes(1)[0] as number) << 24) >> 24;
 }
 
-function nodeOf(state: { readonly items: readonly Item[]; at: number }, depth: number): Node {
-  if (depth > maxDepth) throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
-  const item = state.items[state.at++];
-  if (!item) throw invalid("malformed tsquery: operand not found");
-  if (item.type === "word") return item;
-  if (item.operator === not) return { type: "not", operand: nodeOf(state, depth + 1) };
-  const right = nodeOf(state, depth + 1);
-  const left = nodeOf(state, depth + 1);
-  return { ...item, type: "binary", left, right };
+/** From the last item to the first each operator finds its sides ready. */
+function treeOf(items: readonly Item[]): Node {
+  const ready: Node[] = [];
+  const operand = (): Node => {
+    const node = ready.pop();
+    if (!node) throw invalid("malformed tsquery: operand not found");
+    return node;
+  };
+  for (const item of items.toReversed()) {
+    if (item.type === "word") ready.push(item);
+    else if (item.operator === not) ready.push({ type: "not", operand: operand() });
+    else {
+      const right = operand();
+      ready.push({ ...item, type: "binary", right, left: operand() });
+    }
+  }
+  if (ready.length > 1) throw invalid("malformed tsquery: extra nodes");
+  return operand();
 }
 
-function nodeText(node: Node, parent: number, isRightOfPhrase: boolean): string {
-  if (node.type === "word") return lexemeText(node.lexeme) + flagsText(node.weight, node.prefix);
-  const operator = node.type === "not" ? not : node.operator;
-  const priority = priorities[operator] as number;
-  let text: string;
-  if (node.type === "not") text = `!${nodeText(node.operand, priority, false)}`;
-  else {
-    const left = nodeText(node.left, priority, false);
-    const right = nodeText(node.right, priority, operator === phrase);
-    text = `${left} ${operatorText(operator, node.distance)} ${right}`;
+/** Long chains of operators lean to the left, so that is the side that is not recursed into. */
+function nodeText(node: Node, parent: number, isRightOfPhrase: boolean, depth = 0): string {
+  if (depth > maxDepth) throw tooDeep();
+  const before: string[] = [];
+  const after: string[] = [];
+  let left = node;
+  let outer = parent;
+  let isRight = isRightOfPhrase;
+  while (left.type === "binary") {
+    const { operator, distance, right } = left;
+    const priority = priorities[operator] as number;
+    // The distances of phrases add up from the left, so what stands on the right keeps its parentheses.
+    const isInner = priority < outer || (operator === phrase && isRight);
+    before.push(isInner ? "( " : "");
+    const rightText = nodeText(right, priority, operator === phrase, depth + 1);
+    after.push(` ${operatorText(operator, distance)} ${rightText}${isInner ? " )" : ""}`);
+    left = left.left;
+    outer = priority;
+    isRight = false;
   }
-  // The distances of phrases add up from the left, so what stands on the right keeps its parentheses.
-  return priority < parent || (operator === phrase && isRightOfPhrase) ? `( ${text} )` : text;
+  const inmost = left.type === "word" ? wordText(left) : notText(left.operand, outer, depth);
+  return before.join("") + inmost + after.reverse().join("");
+}
+
+function notText(operand: Node, parent: number, depth: number): string {
+  const priority = priorities[not] as number;
+  const text = `!${nodeText(operand, priority, false, depth + 1)}`;
+  return priority < parent ? `( ${text} )` : text;
+}
+
+function wordText({ lexeme, weight, prefix }: Extract<Node, { type: "word" }>): string {
+  return lexemeText(lexeme) + flagsText(weight, prefix);
 }
 
 function operatorText(operator: number, distance: number): string {
@@ -193,8 +224,7 @@ class QueryParser {
 
   #operand(): Node {
     this.#skipSpace();
-    if (++this.#depth > maxDepth)
-      throw new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
+    if (++this.#depth > maxDepth) throw tooDeep();
     const node = this.#operandBody();
     this.#depth--;
     return node;
@@ -243,6 +273,10 @@ class QueryParser {
   #syntaxError(): PgError {
     return new PgError(sqlstate.syntaxError, `syntax error in tsquery: "${this.#text}"`);
   }
+}
+
+function tooDeep(): PgError {
+  return new PgError(sqlstate.statementTooComplex, "stack depth limit exceeded");
 }
 
 function invalid(message: string): PgError {

@@ -161,4 +161,33 @@ export function malformedValues(postgres: () => Postgres): void {
       expect(wrong, typeRow(oidOf(type))?.name).toEqual([]);
     });
   });
+
+  test("what is nested without end is refused, what is only long is not", () => {
+    const jsonb = new TextEncoder().encode(`\u0001${"[".repeat(100_000)}`);
+    expect(errorOf(() => binaryDecoder(oidOf("jsonb"))(jsonb))).toBe(
+      "ERROR 54001 stack depth limit exceeded",
+    );
+    const tsquery = binaryEncoder(oidOf("tsquery"));
+    for (const text of ["(".repeat(100_000), "!".repeat(100_000)]) {
+      expect(errorOf(() => tsquery(text))).toBe("ERROR 54001 stack depth limit exceeded");
+    }
+    const chain = Array.from({ length: 5000 }, (_, at) => `'w${at}'`).join(" | ");
+    expect(binaryDecoder(oidOf("tsquery"))(tsquery(chain))).toBe(chain);
+    const array = binaryEncoder(oidOf("_int4"));
+    expect(errorOf(() => array("{".repeat(100_000)))).toBe(
+      "ERROR 54000 number of array dimensions exceeds the maximum allowed (6)",
+    );
+    expect(array(`{${"1,".repeat(100_000)}1}`).length).toBe(20 + 100_001 * 8);
+  });
+
+  test("white space without end costs no more than its length", () => {
+    const space = " ".repeat(100_000);
+    for (const type of Object.keys(generators)) {
+      const encode = binaryEncoder(oidOf(type));
+      const start = performance.now();
+      for (const text of [`${space}x`, `1${space}x`, `(${space}x`, `[${space}x`, `'a'${space}:x`])
+        errorOf(() => encode(text));
+      expect(performance.now() - start, type).toBeLessThan(2000);
+    }
+  });
 }
