@@ -20,7 +20,7 @@ describe.skipIf(typeof server === "string")(
       if (typeof server !== "string") await server.stop();
     });
     const target = (): Postgres => postgres;
-    describe("random values", () => randomValues(target, 200));
+    describe("random values", () => randomValues(target, 100));
     describe("settings", () => settings(target));
   },
 );
