@@ -43,9 +43,9 @@ export class ByteWriter {
     this.#writer.close().catch(this.#failed);
   }
 
-  /** Drops what was written. */
+  /** Drops what still waits. Where nothing does, a socket that is closed after an abort would stay open. */
   abort(): void {
-    this.#writer.abort().catch(() => {});
+    if (this.#pending > 0) this.#writer.abort().catch(() => {});
   }
 
   /** Lets go on who waits. */
