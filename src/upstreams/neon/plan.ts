@@ -20,7 +20,9 @@ export interface Plan {
   readonly plain: boolean;
   /** The session may hold something of it, so that it has to be asked before it is let go. */
   readonly pins: boolean;
-  /** It holds what the server does not tell: a custom setting. Only DISCARD ALL lets that go. */
+  /** Custom settings that it sets, which the server does not list. */
+  readonly customSettings: readonly string[];
+  /** It may set custom settings whose names are not seen. Only DISCARD ALL lets go of that. */
   readonly hides: boolean;
   /** The session may hold less afterwards. */
   readonly frees: boolean;
@@ -35,7 +37,7 @@ const plans: WeakMap<ParsedStatement, Plan> = new WeakMap();
 /** The plan for one statement. A text that the parser does not know may be that of a newer server. */
 export function planOf(parser: Parser, sql: string): Plan {
   const statement = parseOne(parser, sql);
-  if (!statement) return unknown(sql);
+  if (!statement) return unknownPlan(sql);
   let plan = plans.get(statement);
   if (!plan) {
     plan = makePlan(statement);
@@ -54,12 +56,14 @@ function parseOne(parser: Parser, sql: string): ParsedStatement | undefined {
   }
 }
 
-function unknown(sql: string): Plan {
+/** For a text of which nothing is known: any session may be needed, and left behind. */
+export function unknownPlan(sql: string): Plan {
   return {
     way: "tunnel",
     kind: classify(sql),
     plain: false,
     pins: true,
+    customSettings: [],
     hides: false,
     frees: true,
     changesSchema: true,
@@ -112,6 +116,8 @@ const freeing: ReadonlySet<string> = new Set([
   "ClosePortalStmt",
   "UnlistenStmt",
   "DropStmt",
+  "ExecuteStmt",
+  "ExplainStmt",
   "DoStmt",
   "CallStmt",
 ]);
@@ -128,7 +134,8 @@ function makePlan(statement: ParsedStatement): Plan {
     kind,
     plain: plainTypes.has(type) && !tunnel,
     pins: pins(statement, kind, needs, resets),
-    hides: hides(kind, needs, text),
+    customSettings: customSettings(kind, needs, text),
+    hides: hides(needs, text),
     frees: freeing.has(type) || resets || needs.has("advisoryLock") || needs.has("setting"),
     changesSchema: !schemaless.has(type) || node.intoClause !== undefined,
     harmless:
@@ -167,12 +174,20 @@ function pins(
   }
 }
 
-function hides(kind: StatementClass, needs: ReadonlySet<SessionNeed>, text: string): boolean {
-  if (kind.type === "set")
-    return kind.name.includes(".") && kind.scope === "session" && kind.value !== undefined;
-  if (!needs.has("setting") && !needs.has("unknown")) return false;
-  // A name that is computed, or in the body of a DO, may be any.
-  return /set_config\s*\(\s*(?!'[^'.]*'\s*,)|\bset\s+(session\s+)?"?\w+"?\./i.test(text);
+const named = /set_config\s*\(\s*'([^']+)'\s*,/gi;
+
+function customSettings(kind: StatementClass, needs: ReadonlySet<SessionNeed>, text: string): string[] {
+  if (kind.type === "set") return kind.name.includes(".") ? [kind.name.toLowerCase()] : [];
+  if (!needs.has("setting")) return [];
+  return [...text.matchAll(named)]
+    .map(([, name = ""]) => name.toLowerCase())
+    .filter((name) => name.includes("."));
+}
+
+/** A name that is computed, or in the body of a DO, may be any. */
+function hides(needs: ReadonlySet<SessionNeed>, text: string): boolean {
+  if (needs.has("unknown")) return /set_config\s*\(|\bset\s+(session\s+)?"?\w+"?\./i.test(text);
+  return needs.has("setting") && /set_config\s*\(/i.test(text.replaceAll(named, ""));
 }
 
 /** The tag of a statement that has nothing to do in a session which holds nothing; undefined: it has to be run. */

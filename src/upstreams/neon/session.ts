@@ -22,7 +22,7 @@ import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Pool } from "../wire/pool.ts";
 import { type Descriptions, sameTypes } from "./descriptions.ts";
 import type { SqlHttp, SqlHttpField, SqlHttpResult, SqlHttpStatement } from "./http.ts";
-import { type Plan, planOf, tagInCleanSession } from "./plan.ts";
+import { type Plan, planOf, tagInCleanSession, unknownPlan } from "./plan.ts";
 import { canPrecede, type HttpSettings, requireUtf8, settingsFor } from "./settings.ts";
 import { type CancelRoute, Tunnel } from "./tunnel.ts";
 
@@ -35,18 +35,29 @@ export interface Shared {
   readonly descriptions: Descriptions;
 }
 
+type Pairs = readonly (readonly [string, string])[];
+
+/** A session that is suspended: its settings, and nothing else. */
+export interface NeonState {
+  readonly parameters: Pairs;
+  readonly missing: Pairs;
+  readonly set: Pairs;
+}
+
 export class NeonSession implements StatementSession {
   readonly settings = "upstream";
   readonly #shared: Shared;
   readonly #client: ClientContext;
   /** Of the client's StartupMessage. */
   readonly #startup: Readonly<Record<string, string>>;
-  readonly #scope: string;
   readonly #http: HttpSettings;
+  /** What SET has set, while no session of the server holds it. */
+  #set: ReadonlyMap<string, string>;
   #tunnel: Tunnel | undefined;
   #inTransaction = false;
   /** What the tunnel's session may hold: see `Plan`. */
   #pinned = false;
+  #custom: Set<string> = new Set();
   #hidden = false;
   /** It may hold less than it did. */
   #mayBeFree = false;
@@ -59,12 +70,13 @@ export class NeonSession implements StatementSession {
     client: ClientContext,
     startup: Readonly<Record<string, string>>,
     http: HttpSettings,
+    set: ReadonlyMap<string, string> = new Map(),
   ) {
     this.#shared = shared;
     this.#client = client;
     this.#startup = startup;
-    this.#scope = JSON.stringify(startup);
     this.#http = http;
+    this.#set = set;
   }
 
   get parameters(): Iterable<readonly [string, string]> {
@@ -75,11 +87,11 @@ export class NeonSession implements StatementSession {
 
   async query(statement: Statement, call: Call): Promise<Result> {
     await this.#settled;
-    const plan = planOf(this.#shared.parser, statement.sql);
+    const plan = this.#plan(statement.sql);
     checkEncoding(plan);
     if (plan.plain && statement.parameters.length === 0) refuseParameters(statement.sql);
     if (!this.#tunnel) {
-      const tag = tagInCleanSession(plan);
+      const tag = this.#set.size === 0 ? tagInCleanSession(plan) : undefined;
       if (tag !== undefined) return { type: "command", tag };
       const http = await this.#asHttp(statement, plan, call);
       if (http) return this.#overHttp(statement, plan, http, call);
@@ -97,14 +109,14 @@ export class NeonSession implements StatementSession {
     const all: SqlHttpStatement[] = [];
     const plans: Plan[] = [];
     for (const statement of statements) {
-      const plan = planOf(this.#shared.parser, statement.sql);
+      const plan = this.#plan(statement.sql);
       if (plan.way !== "http") return undefined;
       const http = await this.#asHttp(statement, plan, call);
       if (!http) return undefined;
       plans.push(plan);
       all.push(http.statement);
     }
-    const before = settingsFor(all.map(({ sql }) => sql).join(";"), this.#http.missing);
+    const before = settingsFor(all.map(({ sql }) => sql).join(";"), this.#missing);
     const answer = await this.#shared.http.batch(before ? [before, ...all] : all, call.signal);
     if (plans.some(({ changesSchema }) => changesSchema)) this.#shared.descriptions.invalidate();
     if (answer.type === "refused") return undefined;
@@ -119,6 +131,12 @@ export class NeonSession implements StatementSession {
     // What is in a session of the client's own may be what the statement is about.
     if (this.#tunnel) return this.#tunnel.describe(statement);
     return this.#describeAnywhere(statement, call);
+  }
+
+  /** The parser knows no other strings than the standard's. */
+  #plan(sql: string): Plan {
+    const nonstandard = this.#client.parameters.get("standard_conforming_strings") === "off";
+    return nonstandard && sql.includes("\\") ? unknownPlan(sql) : planOf(this.#shared.parser, sql);
   }
 
   // --- transactions ---
@@ -166,11 +184,11 @@ export class NeonSession implements StatementSession {
   // --- the end ---
 
   /** Outside of a transaction, what has no session of the server is no more than its settings. */
-  async suspend(): Promise<unknown> {
+  async suspend(): Promise<NeonState | undefined> {
     await this.#settled;
     if (this.#tunnel) return undefined;
     const { parameters, missing } = this.#http;
-    return { parameters: [...parameters], missing: [...missing] };
+    return { parameters: [...parameters], missing: [...missing], set: [...this.#set] };
   }
 
   async close(): Promise<void> {
@@ -185,6 +203,17 @@ export class NeonSession implements StatementSession {
 
   // --- HTTP ---
 
+  /** The settings that have to go in front of a statement. */
+  get #missing(): ReadonlyMap<string, string> {
+    const { missing } = this.#http;
+    return this.#set.size === 0 ? missing : new Map([...missing, ...this.#set]);
+  }
+
+  /** What names in a statement depend on besides the schema. */
+  get #scope(): string {
+    return JSON.stringify([Object.entries(this.#startup), ...this.#set]);
+  }
+
   /**
    * A statement as HTTP can run it, and what has to go in front of it; undefined where it cannot. Types that the client
    * has given its parameters cannot be told there: they must be the ones that the server finds by itself.
@@ -195,7 +224,7 @@ export class NeonSession implements StatementSession {
     call: Call,
   ): Promise<{ statement: SqlHttpStatement; before: SqlHttpStatement | undefined } | undefined> {
     if (plan.way !== "http") return undefined;
-    const { missing } = this.#http;
+    const missing = this.#missing;
     const before = settingsFor(sql, missing);
     if (before && !(plan.plain && canPrecede(missing))) return undefined;
     if (!parameters.every((value) => value === null || typeof value === "string")) return undefined;
@@ -255,6 +284,10 @@ export class NeonSession implements StatementSession {
     const tunnel = await this.#acquire(call);
     try {
       return await tunnel.run(statement, plan, this.#inTransaction, call.signal);
+    } catch (error) {
+      // What it would have left is not there.
+      this.#mayBeFree = true;
+      throw error;
     } finally {
       this.#note(plan);
       this.#letGo(tunnel);
@@ -293,12 +326,12 @@ export class NeonSession implements StatementSession {
 
   async #acquire({ signal }: Call): Promise<Tunnel> {
     if (this.#tunnel) return this.#tunnel;
-    const { pool, route } = this.#shared;
-    const tunnel = await Tunnel.open(pool, route, this.#startup, this.#client, signal);
+    const tunnel = await this.#open(signal);
     this.#tunnel = tunnel;
-    this.#pinned = false;
+    // Settings that were set again are there to be reset.
+    this.#pinned = this.#set.size > 0;
     this.#hidden = false;
-    this.#mayBeFree = false;
+    this.#mayBeFree = this.#pinned;
     // The client was told what the endpoint's sessions have.
     for (const [name, value] of tunnel.parameters) {
       if (this.#client.parameters.get(name) !== value) this.#client.setParameter(name, value);
@@ -306,11 +339,28 @@ export class NeonSession implements StatementSession {
     return tunnel;
   }
 
-  #note({ kind, pins, hides, frees, changesSchema }: Plan): void {
+  /** A session of the server with the client's settings. */
+  async #open(signal: AbortSignal): Promise<Tunnel> {
+    const { pool, route } = this.#shared;
+    const tunnel = await Tunnel.open(pool, route, this.#startup, this.#client, signal);
+    try {
+      await tunnel.set(this.#set, signal);
+      return tunnel;
+    } catch (error) {
+      await tunnel.release(false);
+      throw error;
+    }
+  }
+
+  #note({ kind, pins, customSettings, hides, frees, changesSchema }: Plan): void {
     this.#pinned ||= pins;
+    for (const name of customSettings) this.#custom.add(name);
     this.#hidden ||= hides;
     this.#mayBeFree ||= frees;
-    if (kind.type === "discard" && kind.what === "all") this.#hidden = false;
+    if (kind.type === "discard" && kind.what === "all") {
+      this.#hidden = false;
+      this.#custom.clear();
+    }
     if (!changesSchema) return;
     this.#shared.descriptions.invalidate();
     this.#schemaChanged = this.#inTransaction;
@@ -330,7 +380,10 @@ export class NeonSession implements StatementSession {
     if (this.#pinned) {
       if (!this.#mayBeFree || tunnel.closed) return;
       this.#mayBeFree = false;
-      if (await tunnel.holds(this.#http.parameters.get("session_authorization") ?? "")) return;
+      const user = this.#http.parameters.get("session_authorization") ?? "";
+      const { pinned, settings } = await tunnel.held(user, this.#custom);
+      if (pinned) return;
+      this.#set = settings;
     }
     if (this.#tunnel !== tunnel) return;
     this.#tunnel = undefined;
@@ -341,14 +394,15 @@ export class NeonSession implements StatementSession {
   // --- descriptions ---
 
   async #describeAnywhere(statement: StatementText, { signal }: Call): Promise<Description> {
-    const { descriptions, pool, route } = this.#shared;
-    const known = descriptions.get(this.#scope, statement);
+    const { descriptions } = this.#shared;
+    const scope = this.#scope;
+    const known = descriptions.get(scope, statement);
     if (known) return known;
     const { epoch } = descriptions;
-    const tunnel = await Tunnel.open(pool, route, this.#startup, this.#client, signal);
+    const tunnel = await this.#open(signal);
     try {
       const description = await tunnel.describe(statement);
-      descriptions.add(this.#scope, statement, description, epoch);
+      descriptions.add(scope, statement, description, epoch);
       return description;
     } finally {
       tunnel.release(true).catch(() => {});

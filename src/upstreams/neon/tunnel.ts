@@ -39,9 +39,9 @@ const firstBatch = 1_000;
 const batchBytes = 1024 * 1024;
 const maxBatch = 20_000;
 
-/** Whether a session holds what a fresh one would not have. */
+/** Whether a session holds what cannot be made anew in another one. */
 const holds = `
-  SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())
+  SELECT NULL, (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())
     OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())
     OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema())
     OR EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)
@@ -49,11 +49,22 @@ const holds = `
     OR EXISTS (SELECT FROM pg_catalog.pg_listening_channels())
     OR EXISTS (SELECT FROM pg_catalog.pg_locks
       WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())
-    OR EXISTS (SELECT FROM pg_catalog.pg_settings
-      WHERE source = 'session' AND setting IS DISTINCT FROM reset_val
-        AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable'))
     OR pg_catalog.current_setting('role') <> 'none'
-    OR session_user <> $USER$`;
+    OR session_user <> $USER$)::pg_catalog.text`;
+
+/** What can: its settings. */
+const settings = `
+  SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
+    WHERE source = 'session' AND setting IS DISTINCT FROM reset_val
+      AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')`;
+
+/** What a session holds beyond what a fresh one has. */
+export interface Held {
+  /** It cannot be given up. */
+  readonly pinned: boolean;
+  /** By name. */
+  readonly settings: ReadonlyMap<string, string>;
+}
 
 interface Running {
   readonly over: Promise<void>;
@@ -160,11 +171,26 @@ export class Tunnel {
     return { parameterTypes: types, columns: fields?.map(columnOf) };
   }
 
-  /** Asks the server whether the session holds anything that another one would not have. */
-  async holds(user: string): Promise<boolean> {
+  /** Sets settings, for the rest of the session. @throws PgError */
+  async set(values: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void> {
+    const calls = [...values].map(
+      ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
+    );
+    if (calls.length > 0) await this.command(`SELECT ${calls.join(", ")}`, signal);
+  }
+
+  /** Asks the server what the session holds; `custom`: settings that it does not list. */
+  async held(user: string, custom: Iterable<string>): Promise<Held> {
     await this.#free();
-    const [result] = await query(this.#connection, holds.replace("$USER$", literal(user)));
-    return result?.rows[0]?.[0] !== "f";
+    const unlisted = [...custom].map(
+      (name) => `SELECT ${literal(name)}, pg_catalog.current_setting(${literal(name)}, true)`,
+    );
+    const parts = [holds.replace("$USER$", literal(user)), settings, ...unlisted];
+    const [result] = await query(this.#connection, parts.join(" UNION ALL "));
+    const [[, pinned] = [], ...values] = (result?.rows ?? []) as (string | null)[][];
+    const found = new Map<string, string>();
+    for (const [name, value] of values) if (name && typeof value === "string") found.set(name, value);
+    return { pinned: pinned !== "false", settings: found };
   }
 
   /** Gives the connection to others; `clean` if there is nothing under way. */

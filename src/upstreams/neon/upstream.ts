@@ -8,7 +8,7 @@ import { Pool, type PoolOptions } from "../wire/pool.ts";
 import { wireUpstream } from "../wire/upstream.ts";
 import { Descriptions } from "./descriptions.ts";
 import { SqlHttp, type SqlHttpOptions } from "./http.ts";
-import { NeonSession, type Shared } from "./session.ts";
+import { NeonSession, type NeonState, type Shared } from "./session.ts";
 import { askSettings, type HttpSettings } from "./settings.ts";
 
 export interface NeonOptions extends PoolOptions, Omit<SqlHttpOptions, "url"> {
@@ -63,8 +63,11 @@ export function neonUpstream(options: NeonOptions): Upstream {
       try {
         const parser = await options.parser();
         const shared: Shared = { http, pool, route, parser, descriptions };
-        const settings = resumed === undefined ? await settingsOf(wanted) : resumedSettings(resumed);
-        return new NeonSession(shared, client, Object.fromEntries(wanted), settings);
+        const startup = Object.fromEntries(wanted);
+        if (resumed === undefined) return new NeonSession(shared, client, startup, await settingsOf(wanted));
+        const { parameters, missing, set } = resumed as NeonState;
+        const settings = { parameters: new Map(parameters), missing: new Map(missing) };
+        return new NeonSession(shared, client, startup, settings, new Map(set));
       } catch (error) {
         const { code, message, ...fields } = PgError.from(error).fields;
         throw fatal(code, message, fields);
@@ -84,14 +87,4 @@ export function neonUpstream(options: NeonOptions): Upstream {
 function wantedSettings(login: ClientOptions, client: ClientContext): ReadonlyMap<string, string> {
   const own = startupSettings(new Map(Object.entries(login.parameters ?? {})));
   return new Map([...own, ...startupSettings(client.login.parameters)]);
-}
-
-interface Resumed {
-  readonly parameters: readonly (readonly [string, string])[];
-  readonly missing: readonly (readonly [string, string])[];
-}
-
-function resumedSettings(state: unknown): HttpSettings {
-  const { parameters, missing } = state as Resumed;
-  return { parameters: new Map(parameters), missing: new Map(missing) };
 }
