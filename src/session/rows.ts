@@ -2,7 +2,7 @@
  * Results on the wire: RowDescription, and DataRows streamed from what an upstream gives, in the formats that the
  * client asked for (PostgreSQL documentation, 53.2.2 Simple Query; 53.2.3 Extended Query).
  */
-import { encodeBinary } from "../types/binary.ts";
+import { encodeBinary, isTextInBinary } from "../types/binary.ts";
 import { typeSize } from "../types/oid.ts";
 import { PgError } from "../wire/error.ts";
 import { type FieldDescription, writeDataRow, writeRowDescription } from "../wire/mod.ts";
@@ -68,7 +68,9 @@ export class RowCursor {
 
   constructor(result: RowsResult, formats: readonly number[]) {
     this.#columns = result.columns;
-    const binary = result.columns.map((_, at) => formatOf(formats, at) === 1);
+    const binary = result.columns.map(
+      ({ typeOid = textOid }, at) => formatOf(formats, at) === 1 && !isTextInBinary(typeOid),
+    );
     this.#binary = binary.includes(true) ? binary : undefined;
     if (Symbol.asyncIterator in result.rows) this.#batches = result.rows[Symbol.asyncIterator]();
     else this.#batch = result.rows[Symbol.iterator]();
