@@ -10,9 +10,11 @@
  * decodeBinary(oid.numeric, bytes); // "12345.6789"
  * ```
  *
- * A `TypeRegistry` knows, besides, the types that a database has of its own. What has no codec is refused with 0A000.
+ * A `TypeRegistry` knows, besides, the types that a database has of its own; `registerTypes` fills it from the catalogs.
+ * What has no codec is refused with 0A000.
  */
 export { binaryDecoder, binaryEncoder, decodeBinary, encodeBinary, isTextInBinary } from "./binary.ts";
+export { registerTypes, type TypeCatalogRow, typeCatalogQuery } from "./catalog-types.ts";
 export type { Codec } from "./codec.ts";
 export { oid, typeSize } from "./oid.ts";
 export { type TypeRow, typeRow } from "./pg-type.ts";

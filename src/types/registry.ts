@@ -5,6 +5,7 @@
 import { BuiltInTypes } from "./built-in-types.ts";
 import type { Codec } from "./codec.ts";
 import { hstoreCodec } from "./hstore.ts";
+import { typeRow } from "./pg-type.ts";
 import { multirangeCodec, rangeCodec } from "./range.ts";
 import { rangeOrder } from "./range-order.ts";
 import { type RecordField, recordCodec } from "./record.ts";
@@ -65,6 +66,11 @@ export class TypeRegistry extends BuiltInTypes {
     // Others may be made of it.
     this.forget();
     return this;
+  }
+
+  /** Whether it was told what the type is, or the type is built in. */
+  isKnown(typeOid: number): boolean {
+    return this.#kinds.has(typeOid) || typeRow(typeOid) !== undefined;
   }
 
   protected override create(typeOid: number): Codec | undefined {

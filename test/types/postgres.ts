@@ -76,6 +76,16 @@ export class Postgres {
     return { rows: rows as Shape[] };
   }
 
+  /** The cells of a statement's rows, in text form. */
+  async rows(sql: string): Promise<(string | null)[][]> {
+    const messages = await this.#ask([{ type: "Query", query: sql }]);
+    return messages.flatMap((message) =>
+      message.type === "DataRow"
+        ? [message.values.map((value) => (value === null ? null : decoder.decode(value)))]
+        : [],
+    );
+  }
+
   /** Runs statements that give nothing. */
   async run(sql: string): Promise<void> {
     await this.query(sql);

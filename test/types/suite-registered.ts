@@ -1,6 +1,6 @@
 /** Types whose OIDs differ from database to database: enums, domains, composite types, ranges of one's own, extensions. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { type ExtensionType, TypeRegistry } from "../../src/types/mod.ts";
+import { type ExtensionType, registerTypes, TypeRegistry, typeCatalogQuery } from "../../src/types/mod.ts";
 import { errorOf } from "../wire/bytes.ts";
 import { disagreements } from "./agreement.ts";
 import { arrayOf, type Generator, generators } from "./generators.ts";
@@ -148,6 +148,37 @@ export function registeredTypes(postgres: () => Postgres): void {
     test("values", () => agree(name, name, generate, 1000));
     const hasArray = !["texts", "floats_multirange"].includes(name);
     if (hasArray) test("arrays", () => agree(`_${name}`, `${name}[]`, arrayOf(generate), 50));
+  });
+
+  test("the catalogs tell what types are", async () => {
+    const learned = new TypeRegistry();
+    let rounds = 0;
+    for (
+      let wanted = [oidOf("_outer_type"), oidOf("floats_multirange"), oidOf("_citext")];
+      wanted.length > 0;
+    ) {
+      const rows = await postgres().rows(typeCatalogQuery.replace("$1", `'{${wanted}}'`));
+      wanted = registerTypes(learned, rows);
+      rounds++;
+    }
+    expect(rounds).toBe(4);
+    const random = new Random(1);
+    for (const name of ["outer_type", "floats_multirange", "citext", "mood", "positive"]) {
+      const values = await postgres().read(
+        name,
+        Array.from({ length: 20 }, () => (custom[name] as Generator)(random)),
+      );
+      expect(disagreements(values, learned.encoder(oidOf(name)), learned.decoder(oidOf(name)))).toEqual([]);
+    }
+    const extensions = ["hstore", "ltree", "lquery", "ltxtquery", "vector", "halfvec", "sparsevec"].map(
+      oidOf,
+    );
+    const rows = await postgres().rows(typeCatalogQuery.replace("$1", `'{${extensions},600,3904,1034}'`));
+    expect(registerTypes(learned, rows)).toEqual([]);
+    for (const typeOid of extensions) expect(learned.find(typeOid)).toBe(types.find(typeOid));
+    // What is built in is not touched by a row that says nothing of it.
+    expect(learned.encoder(600)("(1,2)")).toEqual(types.encoder(600)("(1,2)"));
+    expect(learned.encoder(3904)("[1,2]")).toEqual(types.encoder(3904)("[1,2]"));
   });
 
   test("a record tells its types itself, in binary", async () => {
