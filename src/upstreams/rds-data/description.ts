@@ -1,0 +1,151 @@
+/**
+ * What a statement's parameters and columns are, without running it: PREPARE tells the types, EXPLAIN the names.
+ *
+ * EXPLAIN of `WITH q AS (…) SELECT * FROM q` prints the columns of q. It plans, and runs nothing, also where q changes
+ * data. Of columns with equal names it numbers the later ones.
+ */
+import type { Column } from "../../session/mod.ts";
+import { countParameters } from "../../sql/mod.ts";
+import { typeRow } from "../../types/mod.ts";
+import { PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+import type { SqlParameter } from "./api.ts";
+import { type Answer, badAnswer } from "./client.ts";
+import { type BoundText, bindText } from "./placeholders.ts";
+
+export interface StatementTypes {
+  readonly parameterTypes: readonly number[];
+  /** Names for casts, as the database itself writes them. */
+  readonly parameterNames: readonly string[];
+  /** Undefined: no rows, or a server before PostgreSQL 16, which does not tell. */
+  readonly resultTypes: readonly number[] | undefined;
+  /** The server tells the types of results. */
+  readonly tellsResults: boolean;
+  /** Asked for when they are needed. */
+  columnNames?: readonly string[];
+}
+
+/** Sends one statement. */
+export type Send = (sql: string, parameters: readonly SqlParameter[]) => Promise<Answer>;
+
+const typesQuery = `SELECT pg_catalog.to_json(s.parameter_types::oid[])::text,
+  pg_catalog.to_json(s.parameter_types::text[])::text,
+  CASE pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(s)->'result_types') WHEN 'array' THEN (
+    SELECT pg_catalog.json_agg(r.name::pg_catalog.regtype::oid ORDER BY r.at)::text
+    FROM pg_catalog.jsonb_array_elements_text(pg_catalog.to_jsonb(s)->'result_types') WITH ORDINALITY AS r (name, at)
+  ) END,
+  COALESCE(pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(s)->'result_types'), '')
+  FROM pg_catalog.pg_prepared_statements AS s WHERE s.name = :p1`;
+
+/** The SQL name of a type with a fixed OID; undefined for all others. */
+export function castName(typeOid: number): string | undefined {
+  const name = typeRow(typeOid)?.name;
+  return name === undefined || name === "unknown" ? undefined : `pg_catalog."${name}"`;
+}
+
+let prepared = 0;
+
+/** Asks for the types; all that is sent must go to one transaction. @throws PgError as of the statement */
+export async function askTypes(
+  send: Send,
+  sql: string,
+  parameterTypes: readonly number[],
+): Promise<StatementTypes> {
+  const name = `edgewire_${Date.now().toString(36)}_${(prepared++).toString(36)}_${Math.floor(Math.random() * 1e9).toString(36)}`;
+  const given = parameterTypes.map((type) => castName(type) ?? "unknown");
+  // A type that follows a gap has its place.
+  const list = given.length === 0 ? "" : ` (${given.join(", ")})`;
+  const text = bindText(sql, "keep", [`PREPARE ${name}${list} AS `, ""]);
+  resultOf(await send(text.sql, []), text);
+  const answer = resultOf(await send(typesQuery, [{ name: "p1", value: { stringValue: name } }]));
+  resultOf(await send(`DEALLOCATE ${name}`, []));
+  const [oids, names, results, kind] = (answer.records?.[0] ?? []).map((field) => field.stringValue);
+  if (oids === undefined || names === undefined) throw badAnswer("A prepared statement is not there.");
+  const types = numbers(oids);
+  return {
+    parameterTypes: types.map((type, at) => parameterTypes[at] || type),
+    parameterNames: JSON.parse(names) as string[],
+    resultTypes: results === undefined ? undefined : numbers(results),
+    tellsResults: kind !== undefined && kind !== "",
+  };
+}
+
+function numbers(json: string): number[] {
+  return (JSON.parse(json) as (string | number)[]).map(Number);
+}
+
+/** Asks for the names of a statement's columns. */
+export async function askColumnNames(
+  send: Send,
+  sql: string,
+  types: StatementTypes,
+): Promise<readonly string[]> {
+  const text = bindText(sql, (number) => types.parameterNames[number - 1], [
+    "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) WITH edgewire AS MATERIALIZED (",
+    "\n) SELECT * FROM edgewire",
+  ]);
+  const nulls = Array.from({ length: countParameters(sql) }, (_, at) => ({
+    name: `p${at + 1}`,
+    value: { isNull: true },
+  }));
+  const { records } = resultOf(await send(text.sql, nulls), text);
+  const plan = (records ?? []).map(([line]) => line?.stringValue ?? "").join("\n");
+  return readNames(plan, sql);
+}
+
+function readNames(plan: string, sql: string): string[] {
+  let output: unknown;
+  try {
+    [
+      {
+        Plan: { Output: output },
+      },
+    ] = JSON.parse(plan);
+  } catch {
+    throw badAnswer("A plan is not JSON.");
+  }
+  // A result without columns has no output.
+  const names = ((output ?? []) as string[]).map(columnName);
+  const distinct = new Set<string>();
+  return names.map((name) => {
+    const original = /^(.*)_\d+$/s.exec(name)?.[1];
+    // The number is EXPLAIN's, unless the text has it.
+    if (original !== undefined && distinct.has(original) && !sql.includes(name)) return original;
+    distinct.add(name);
+    return name;
+  });
+}
+
+/** `edgewire.id`, `"User Name"` */
+function columnName(expression: string): string {
+  const name = expression.startsWith("edgewire.") ? expression.slice("edgewire.".length) : expression;
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+
+export function columnsOf(types: StatementTypes): readonly Column[] | undefined {
+  const { resultTypes, columnNames } = types;
+  return resultTypes?.map((typeOid, at) => ({ name: columnNames?.[at] ?? "?column?", typeOid }));
+}
+
+/** The result, or the error with its position in the client's text. */
+export function resultOf(answer: Answer, text?: BoundText): Extract<Answer, { type: "result" }>["result"] {
+  if (answer.type === "result") return answer.result;
+  throw text ? placed(answer.error, text) : answer.error;
+}
+
+export function placed(error: PgError, text: BoundText): PgError {
+  const { position, code, message, ...fields } = error.fields;
+  if (position === undefined) return error;
+  const own = text.position(position);
+  return new PgError(code, message, { ...fields, ...(own !== undefined && { position: own }) });
+}
+
+export function resultTypesUnknown(): PgError {
+  return new PgError(
+    sqlstate.featureNotSupported,
+    "this database cannot describe a statement with rows without running it",
+    {
+      hint: "PostgreSQL 16 and later can. Use a client that binds its parameters before it asks for the columns.",
+    },
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * `$1` into the API's `:p1`, by PostgreSQL's tokens: never inside of strings, names, comments and dollar quotes. The API
+ * binds text as text, so that `id = :p1` would find no operator for an integer: each parameter is cast to its type.
+ *
+ * A colon that stands for itself (the bounds of a slice, `a[1:n]`) would be taken for a parameter: a blank behind it
+ * parts them, and means the same to PostgreSQL.
+ */
+import { characterPosition, Lexer } from "../../sql/mod.ts";
+
+export interface BoundText {
+  readonly sql: string;
+  /** A position that the database gave (in characters from 1), in the client's text; undefined where it is not in there. */
+  position(served: number): number | undefined;
+}
+
+const colon = 0x3a;
+
+/**
+ * @param cast the SQL name of a parameter's type, by its number; undefined leaves it without a cast. "keep" leaves all
+ * parameters as they are, for PREPARE
+ * @param around what is put before and behind the text
+ */
+export function bindText(
+  sql: string,
+  cast: ((number: number) => string | undefined) | "keep",
+  around: readonly [before: string, behind: string] = ["", ""],
+): BoundText {
+  const pieces: Piece[] = [];
+  let sent = around[0];
+  /** UTF-16 length of what the database sees, which has `$1` where the API is sent `:p1`. */
+  let served = around[0].length;
+  let copied = 0;
+  const copy = (to: number): void => {
+    if (to > copied) pieces.push({ served, source: copied, length: to - copied });
+    sent += sql.slice(copied, to);
+    served += to - copied;
+    copied = to;
+  };
+  if (/[$:]/.test(sql)) {
+    const lexer = new Lexer(sql);
+    while (lexer.next()) {
+      if (lexer.type === "parameter" && cast !== "keep") {
+        const number = Number(lexer.value);
+        const type = cast(number);
+        const { start, end } = lexer;
+        copy(start);
+        const [before, behind] = type === undefined ? ["", ""] : ["(", `::${type})`];
+        pieces.push({ served: served + before.length, source: start, length: 1 });
+        sent += `${before}:p${number}${behind}`;
+        served += before.length + String(number).length + 1 + behind.length;
+        copied = end;
+      } else if (lexer.punctuation === colon) {
+        copy(lexer.end);
+        sent += " ";
+        served += 1;
+      }
+    }
+  }
+  copy(sql.length);
+  return {
+    sql: sent + around[1],
+    position: (position) => clientPosition(sql, sent, around[0], pieces, position),
+  };
+}
+
+/** A stretch of the database's text, and where it is in the client's. */
+interface Piece {
+  readonly served: number;
+  readonly source: number;
+  readonly length: number;
+}
+
+function clientPosition(
+  sql: string,
+  sent: string,
+  before: string,
+  pieces: readonly Piece[],
+  position: number,
+): number | undefined {
+  const index = utf16Index(sent, position) ?? sent.length;
+  if (index < before.length) return undefined;
+  // The last piece that begins there or before; what stands between two pieces belongs to the first.
+  let found = pieces[0];
+  for (const piece of pieces) if (piece.served <= index) found = piece;
+  if (!found) return undefined;
+  const source = Math.min(
+    found.source + Math.max(0, Math.min(index - found.served, found.length)),
+    sql.length,
+  );
+  return characterPosition(sql, source);
+}
+
+/** The index of the character with that number, from 1. Surrogate pairs are one character. */
+function utf16Index(text: string, position: number): number | undefined {
+  let index = 0;
+  for (let at = 1; at < position; at++) {
+    const code = text.codePointAt(index);
+    if (code === undefined) return undefined;
+    index += code < 0x10000 ? 1 : 2;
+  }
+  return index;
+}
+
+/** The numbers of parameters that stand somewhere without a cast of the client's own (`$1::int8`) behind them. */
+export function uncastParameters(sql: string): Set<number> {
+  const uncast = new Set<number>();
+  if (!sql.includes("$")) return uncast;
+  const lexer = new Lexer(sql);
+  let last: number | undefined;
+  while (lexer.next()) {
+    if (last !== undefined && sql.slice(lexer.start, lexer.end) !== "::") uncast.add(last);
+    last = lexer.type === "parameter" ? Number(lexer.value) : undefined;
+  }
+  if (last !== undefined) uncast.add(last);
+  return uncast;
+}

@@ -1,0 +1,243 @@
+/**
+ * What a statement is to the RDS Data API, from its parse tree: whether it can be sent at all, whether it may be sent
+ * again when its result was refused, and what has to be known of it before.
+ */
+import {
+  classify,
+  type ParsedStatement,
+  type Parser,
+  type SessionNeed,
+  type StatementClass,
+  sessionNeeds,
+} from "../../sql/mod.ts";
+import { PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+
+export interface Plan {
+  readonly kind: StatementClass;
+  readonly needs: ReadonlySet<SessionNeed>;
+  /** A query or a change of data: it can be prepared, and stand in WITH. */
+  readonly preparable: boolean;
+  readonly returnsRows: boolean;
+  /** A query that calls nothing that could do something: running it twice makes no difference. */
+  readonly repeatable: boolean;
+  /** Columns that are a parameter as it is, which would be named after the cast: from the first, or -1 for the last. */
+  readonly namedByCast: readonly number[];
+  /** Descriptions may be out of date afterwards. */
+  readonly changesSchema: boolean;
+  /** Makes something temporary that outlives the transaction. */
+  readonly makesTemporary: boolean;
+}
+
+const plans: WeakMap<ParsedStatement, Plan> = new WeakMap();
+
+/** The plan for one statement. */
+export function planOf(parser: Parser, sql: string): Plan {
+  const statement = parseOne(parser, sql);
+  if (!statement) return unknown(sql);
+  let plan = plans.get(statement);
+  if (!plan) {
+    plan = makePlan(statement);
+    plans.set(statement, plan);
+  }
+  return plan;
+}
+
+/** A text that the parser does not know may be that of a newer server, which then has the right error, too. */
+function parseOne(parser: Parser, sql: string): ParsedStatement | undefined {
+  try {
+    const [statement, ...more] = parser.parse(sql);
+    return more.length === 0 ? statement : undefined;
+  } catch (error) {
+    if (error instanceof PgError) return undefined;
+    throw error;
+  }
+}
+
+function unknown(sql: string): Plan {
+  return {
+    kind: classify(sql),
+    needs: new Set(),
+    preparable: false,
+    returnsRows: false,
+    repeatable: false,
+    namedByCast: [],
+    changesSchema: true,
+    makesTemporary: false,
+  };
+}
+
+const changes: ReadonlySet<string> = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
+const schemaless: ReadonlySet<string> = new Set([
+  "ExplainStmt",
+  "DeclareCursorStmt",
+  "FetchStmt",
+  "ClosePortalStmt",
+  "LockStmt",
+  "NotifyStmt",
+  "TruncateStmt",
+  "VacuumStmt",
+  "ConstraintsSetStmt",
+]);
+
+const makers: ReadonlySet<string> = new Set([
+  "CreateStmt",
+  "CreateTableAsStmt",
+  "ViewStmt",
+  "CreateSeqStmt",
+  "CreateFunctionStmt",
+  "CreateDomainStmt",
+  "CreateEnumStmt",
+  "CompositeTypeStmt",
+]);
+/** The tree has two spellings of the field. */
+const dropsOnCommit = /"on[cC]ommit":"ONCOMMIT_DROP"/;
+
+function makePlan(statement: ParsedStatement): Plan {
+  const { type, node, text } = statement;
+  const into = node.intoClause !== undefined;
+  const isQuery = type === "SelectStmt" && !into;
+  const preparable = isQuery || changes.has(type);
+  const needs = sessionNeeds(statement);
+  return {
+    kind: classify(text),
+    needs,
+    preparable,
+    returnsRows: isQuery || (changes.has(type) && hasItems(node.returningList)),
+    repeatable: isQuery && needs.size === 0 && isHarmless(node),
+    namedByCast: isQuery ? selectsParameter(node) : returnsParameter(node.returningList),
+    changesSchema: !preparable && !schemaless.has(type),
+    makesTemporary:
+      needs.has("temporary") && (into || makers.has(type)) && !dropsOnCommit.test(JSON.stringify(node)),
+  };
+}
+
+function hasItems(list: unknown): boolean {
+  return Array.isArray(list) && list.length > 0;
+}
+
+/** Functions of PostgreSQL's that only compute, and are in every other query. */
+const harmless: ReadonlySet<string> = new Set(
+  `abs array_agg array_length array_to_string avg bool_and bool_or btrim cardinality ceil ceiling char_length coalesce
+  concat concat_ws count current_database current_schema current_schemas date_part date_trunc dense_rank extract
+  first_value floor format format_type generate_series greatest json_agg json_build_object jsonb_agg jsonb_build_array
+  jsonb_build_object json_build_array lag last_value lead least left length lower max md5 min mod now obj_description
+  pg_get_constraintdef pg_get_expr pg_get_indexdef pg_table_is_visible pg_type_is_visible position rank repeat replace
+  reverse right round row_number row_to_json split_part string_agg strpos substr substring sum timezone to_char to_json
+  to_jsonb translate trim trunc unnest upper version`.split(/\s+/),
+);
+
+function isHarmless(node: unknown): boolean {
+  if (Array.isArray(node)) return node.every(isHarmless);
+  if (typeof node !== "object" || node === null) return true;
+  return Object.entries(node).every(([name, value]) => {
+    if (name === "lockingClause" || name === "intoClause" || changes.has(name)) return false;
+    if (name === "FuncCall" && !isHarmlessCall(value)) return false;
+    return isHarmless(value);
+  });
+}
+
+function isHarmlessCall(call: unknown): boolean {
+  const { funcname = [] } = call as { funcname?: { String?: { sval?: string } }[] };
+  const names = funcname.map((part) => part.String?.sval ?? "");
+  const name = names.at(-1) ?? "";
+  // A schema of the user's own may have functions of these names.
+  return harmless.has(name) && (names.length === 1 || names[0] === "pg_catalog");
+}
+
+interface Target {
+  readonly ResTarget?: { readonly name?: string; readonly val?: Readonly<Record<string, unknown>> };
+}
+
+/** The leftmost SELECT of a UNION names the columns; those of VALUES are named column1 and so on. */
+function selectsParameter(node: Readonly<Record<string, unknown>>): number[] {
+  const left = node.larg as Readonly<Record<string, unknown>> | undefined;
+  return left ? selectsParameter(left) : returnsParameter(node.targetList);
+}
+
+/** Where a star is in the list, what is behind it can be counted from the end only. */
+function returnsParameter(targets: unknown): number[] {
+  if (!Array.isArray(targets)) return [];
+  const list = (targets as Target[]).map(({ ResTarget: target }) => target);
+  const stars = list.map((target) => JSON.stringify(target?.val ?? null).includes('"A_Star"'));
+  const first = stars.indexOf(true);
+  const last = stars.lastIndexOf(true);
+  return list.flatMap((target, at) => {
+    if (target?.name !== undefined || target?.val?.ParamRef === undefined) return [];
+    if (first < 0 || at < first) return [at];
+    return at > last ? [at - list.length] : [];
+  });
+}
+
+/** Refuses what a request of its own would do, and lose. */
+export function refuseSessionNeeds(plan: Plan, inTransaction: boolean): void {
+  for (const need of plan.needs) {
+    const refusal = refuse(need, plan, inTransaction);
+    if (refusal) throw refusal;
+  }
+}
+
+function refuse(
+  need: SessionNeed,
+  { kind, makesTemporary }: Plan,
+  inTransaction: boolean,
+): PgError | undefined {
+  switch (need) {
+    case "temporary":
+      if (inTransaction && !makesTemporary) return;
+      return lost("temporary objects", "Make a temporary table in a transaction, with ON COMMIT DROP.");
+    case "prepared":
+      return lost(
+        "PREPARE and EXECUTE",
+        "Use the client's own prepared statements, which the gateway keeps.",
+      );
+    case "cursor":
+      return refuseCursor(kind, inTransaction);
+    case "listen":
+      return lost("LISTEN and UNLISTEN", "Poll a table.");
+    case "copy":
+      return lost("COPY", "Use INSERT and SELECT.");
+    case "advisoryLock":
+      return lost("advisory locks of a session", "Use pg_advisory_xact_lock() in a transaction.");
+    case "setting":
+      return lost("set_config() beyond the transaction", "Use SET, which the gateway keeps.");
+    case "sequence":
+      if (inTransaction) return;
+      return lost("currval() and lastval()", "Use INSERT … RETURNING, or a transaction.");
+    case "transaction":
+      if (kind.type === "commitPrepared" || kind.type === "rollbackPrepared") return;
+      return lost("this statement about transactions", undefined);
+    case "unknown":
+      return;
+  }
+}
+
+function refuseCursor(kind: StatementClass, inTransaction: boolean): PgError | undefined {
+  if (kind.type === "declare" && kind.hold) {
+    return lost("cursors WITH HOLD", "Use the cursor in a transaction, without WITH HOLD.");
+  }
+  if (inTransaction) return undefined;
+  if (kind.type === "declare") {
+    return new PgError(
+      sqlstate.noActiveSqlTransaction,
+      "DECLARE CURSOR can only be used in transaction blocks",
+    );
+  }
+  // CLOSE ALL has nothing to close.
+  if (kind.type === "closeCursor" && kind.name === undefined) return undefined;
+  const name =
+    kind.type === "fetch" || kind.type === "move"
+      ? kind.cursor
+      : kind.type === "closeCursor"
+        ? kind.name
+        : "";
+  return new PgError(sqlstate.invalidCursorName, `cursor "${name}" does not exist`);
+}
+
+function lost(what: string, hint: string | undefined): PgError {
+  return new PgError(
+    sqlstate.featureNotSupported,
+    `${what} cannot be had through the RDS Data API, which gives each request another session`,
+    hint === undefined ? {} : { hint },
+  );
+}

@@ -1,0 +1,403 @@
+/**
+ * One client of the RDS Data API. A statement outside of a transaction is one request; where the client has settings, a
+ * transaction of its own in which they are set.
+ *
+ * What the API refuses to give is asked for in another way: types that it has no values for as text, results over 1 MiB
+ * by a cursor. The refused statement has run, so that only a query that does nothing may be run again; of all others
+ * with rows the types are asked for first.
+ */
+import type {
+  Call,
+  ClientContext,
+  Column,
+  Description,
+  Result,
+  Row,
+  SavepointAction,
+  Statement,
+  StatementSession,
+  StatementText,
+  TransactionModes,
+} from "../../session/mod.ts";
+import { commandTag } from "../../sql/mod.ts";
+import { PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
+import type { ExecuteResponse, Field, SqlParameter } from "./api.ts";
+import type { Answer } from "./client.ts";
+import {
+  askColumnNames,
+  askTypes,
+  castName,
+  columnsOf,
+  placed,
+  resultTypesUnknown,
+  type Send,
+  type StatementTypes,
+} from "./description.ts";
+import { Pages } from "./pages.ts";
+import { type BoundText, bindText, uncastParameters } from "./placeholders.ts";
+import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
+import { changesOutput, defaultModes, differingSettings } from "./settings.ts";
+import { DataTransaction } from "./transaction.ts";
+import type { RdsDataDatabase } from "./upstream.ts";
+import { cellReader, fieldOf, isGiven, oidOfName } from "./values.ts";
+
+/** Statements whose types are remembered. */
+const maxKnown = 1_000;
+
+/** A statement on its way: where it runs, and what it needs there. */
+interface Run {
+  readonly statement: Statement;
+  readonly plan: Plan;
+  /** Undefined: it is committed by itself. */
+  readonly transaction: DataTransaction | undefined;
+  readonly settings: ReadonlyMap<string, string>;
+  readonly signal: AbortSignal;
+}
+
+/** What was sent, and how its columns are read. */
+interface Sent {
+  readonly text: BoundText;
+  readonly parameters: readonly SqlParameter[];
+  /** The columns that come as text, whatever their types. */
+  readonly asText: (column: number) => boolean;
+  /** Where they are known; else the answer tells. */
+  readonly columns: readonly Column[] | undefined;
+}
+
+export class RdsDataSession implements StatementSession {
+  readonly #database: RdsDataDatabase;
+  readonly #client: ClientContext;
+  /** The client's. */
+  #transaction: DataTransaction | undefined;
+
+  constructor(database: RdsDataDatabase, client: ClientContext) {
+    this.#database = database;
+    this.#client = client;
+  }
+
+  async query(statement: Statement, { signal }: Call): Promise<Result> {
+    const plan = planOf(this.#database.parser, statement.sql);
+    refuseSessionNeeds(plan, this.#transaction !== undefined);
+    if (plan.kind.type === "closeCursor" && !this.#transaction)
+      return { type: "command", tag: commandTag(plan.kind) };
+    const settings = differingSettings(this.#client.parameters);
+    const transaction = this.#transaction;
+    if (transaction) {
+      await transaction.apply(settings, signal);
+      return this.#run({ statement, plan, transaction, settings, signal });
+    }
+    const modes = defaultModes(this.#client.parameters);
+    if (settings.size === 0 && Object.keys(modes).length === 0) {
+      return this.#run({ statement, plan, transaction, settings, signal });
+    }
+    const own = await DataTransaction.begin(this.#database.api, modes, settings, signal);
+    return this.#inOwn(own, () => this.#run({ statement, plan, transaction: own, settings, signal }, own));
+  }
+
+  async describe({ sql, parameterTypes }: StatementText, { signal }: Call): Promise<Description> {
+    const plan = planOf(this.#database.parser, sql);
+    refuseSessionNeeds(plan, this.#transaction !== undefined);
+    if (!plan.preparable) return describeOther(plan, parameterTypes);
+    const settings = differingSettings(this.#client.parameters);
+    const statement = { sql, parameterTypes, parameters: [], resultFormats: [] };
+    const types = await this.#types(
+      { statement, plan, transaction: this.#transaction, settings, signal },
+      plan.returnsRows,
+    );
+    if (plan.returnsRows && !types.resultTypes) throw resultTypesUnknown();
+    return { parameterTypes: types.parameterTypes, columns: plan.returnsRows ? columnsOf(types) : undefined };
+  }
+
+  async begin(modes: TransactionModes, { signal }: Call): Promise<void> {
+    const settings = differingSettings(this.#client.parameters);
+    this.#transaction = await DataTransaction.begin(this.#database.api, modes, settings, signal);
+  }
+
+  async commit(): Promise<void> {
+    const transaction = this.#take();
+    await transaction?.commit();
+  }
+
+  async rollback(): Promise<void> {
+    const transaction = this.#take();
+    await transaction?.rollback();
+  }
+
+  async savepoint({ type, name }: SavepointAction, { signal }: Call): Promise<void> {
+    const transaction = this.#transaction;
+    if (!transaction) return;
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    if (type !== "rollbackTo") {
+      // What was SET before belongs to what a ROLLBACK TO leaves alone.
+      await transaction.apply(differingSettings(this.#client.parameters), signal);
+      await transaction.run(`${type === "savepoint" ? "SAVEPOINT" : "RELEASE SAVEPOINT"} ${quoted}`, signal);
+      return;
+    }
+    await transaction.run(`ROLLBACK TO SAVEPOINT ${quoted}`, signal);
+    transaction.forgetSettings();
+  }
+
+  async close(): Promise<void> {
+    await this.rollback().catch(() => {});
+  }
+
+  #take(): DataTransaction | undefined {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    if (transaction?.schemaChanged) this.#database.known.clear();
+    return transaction;
+  }
+
+  /** Runs a statement in a transaction of its own, which ends with it: `pages` of its result end it themselves. */
+  async #inOwn(own: DataTransaction, work: () => Promise<Result>): Promise<Result> {
+    try {
+      const result = await work();
+      if (result.type !== "rows" || !(Symbol.asyncIterator in result.rows)) await own.commit();
+      if (own.schemaChanged) this.#database.known.clear();
+      return result;
+    } catch (error) {
+      own.abandon();
+      throw error;
+    }
+  }
+
+  /** `own` is the statement's own transaction, which then ends with the last of its rows. */
+  async #run(run: Run, own?: DataTransaction): Promise<Result> {
+    const { plan, transaction } = run;
+    const sent = await this.#prepare(run);
+    const answer = await this.#execute(run, sent);
+    if (plan.changesSchema) {
+      if (transaction) transaction.schemaChanged = true;
+      else this.#database.known.clear();
+    }
+    if (answer.type === "result") {
+      const given = (): Result => this.#result(run, sent, answer.result);
+      // Bounds and dimensions of an array are not in the answer. From now on they are known to be needed.
+      return plan.repeatable && !sent.columns && hasArrays(answer.result)
+        ? this.#again(run, given, own)
+        : given();
+    }
+    if (plan.repeatable && answer.refusal === "size") return this.#paged(run, sent, own);
+    if (plan.repeatable && answer.refusal === "type" && !sent.columns) {
+      const refuse = (): never => {
+        throw answer.error;
+      };
+      return this.#again(run, refuse, own);
+    }
+    throw placed(answer.error, sent.text);
+  }
+
+  #execute({ transaction, signal }: Run, { text, parameters }: Sent): Promise<Answer> {
+    return transaction
+      ? transaction.execute(text.sql, parameters, signal)
+      : this.#database.api.execute(text.sql, parameters, undefined, signal);
+  }
+
+  /** Asks once more, with the columns as text. In a transaction the API may have ended it; then `otherwise` holds. */
+  async #again(run: Run, otherwise: () => Result, own: DataTransaction | undefined): Promise<Result> {
+    let types: StatementTypes;
+    try {
+      types = await this.#types(run, true);
+    } catch (error) {
+      if (!run.transaction || !(error instanceof PgError)) throw error;
+      return otherwise();
+    }
+    if (!types.resultTypes) return otherwise();
+    const sent = this.#bound(run, types, true);
+    const answer = await this.#execute(run, sent);
+    if (answer.type === "result") return this.#result(run, sent, answer.result);
+    if (answer.refusal === "size") return this.#paged(run, sent, own);
+    throw placed(answer.error, sent.text);
+  }
+
+  /** Finds out what has to be known of a statement before it is sent. */
+  async #prepare(run: Run): Promise<Sent> {
+    const { statement, plan, settings } = run;
+    if (!plan.preparable) return this.#bound(run, undefined, false);
+    const rewritten = plan.returnsRows && (!plan.repeatable || changesOutput(settings));
+    const known = this.#known(run).get(keyOf(run));
+    const untyped = [...uncastParameters(statement.sql)].some(
+      (number) => castName(statement.parameterTypes[number - 1] ?? 0) === undefined,
+    );
+    const names = plan.returnsRows && changesOutput(settings);
+    if (!known && !rewritten && !untyped && !names) return this.#bound(run, undefined, false);
+    const types = await this.#types(run, names);
+    const refused = plan.returnsRows && types.resultTypes?.some((type) => !isGiven(type));
+    if (refused && !types.columnNames) await this.#types(run, true);
+    return this.#bound(run, types, plan.returnsRows && (refused === true || changesOutput(settings)));
+  }
+
+  #bound({ statement, settings }: Run, types: StatementTypes | undefined, asText: boolean): Sent {
+    const { sql, parameters, parameterTypes } = statement;
+    const uncast = types ? undefined : uncastParameters(sql);
+    const cast = (number: number): string | undefined => {
+      if (uncast && !uncast.has(number)) return undefined;
+      return castName(parameterTypes[number - 1] ?? 0) ?? types?.parameterNames[number - 1];
+    };
+    const typeOf = (at: number): number => parameterTypes[at] || (types?.parameterTypes[at] ?? 0);
+    const resultTypes = types?.resultTypes;
+    const all = changesOutput(settings);
+    const converted = (at: number): boolean => all || !isGiven(resultTypes?.[at] ?? 0);
+    const around = asText && resultTypes ? textColumns(resultTypes.length, converted) : undefined;
+    return {
+      text: bindText(sql, cast, around),
+      parameters: parameters.map((value, at) => ({
+        name: `p${at + 1}`,
+        value: fieldOf(value, typeOf(at), at),
+      })),
+      asText: around ? converted : () => false,
+      columns: types?.columnNames && resultTypes ? columnsOf(types) : undefined,
+    };
+  }
+
+  #result(run: Run, sent: Sent, answer: ExecuteResponse): Result {
+    const { plan } = run;
+    const { kind } = plan;
+    const metadata = answer.columnMetadata ?? [];
+    if (!plan.returnsRows && metadata.length === 0 && (answer.records ?? []).length === 0) {
+      // A query without columns has rows all the same, which the API does not count.
+      return { type: "command", tag: commandTag(kind, answer.numberOfRecordsUpdated ?? 0) };
+    }
+    const columns = this.#columns(run, sent, answer);
+    const read = reader(columns, sent.asText);
+    const tag = commandTag(kind, 0).replace(/ 0$/, "");
+    return { type: "rows", columns, rows: (answer.records ?? []).map(read), tag };
+  }
+
+  #columns(
+    { plan, statement }: Run,
+    { columns }: Sent,
+    { columnMetadata = [] }: ExecuteResponse,
+  ): readonly Column[] {
+    if (!columns) {
+      const told = columnMetadata.map(({ label, name, typeName }) => ({
+        name: label ?? name ?? "?column?",
+        typeOid: oidOfName(typeName),
+      }));
+      return nameParameters(told, plan.namedByCast);
+    }
+    if (columns.length === columnMetadata.length || columnMetadata.length === 0) return columns;
+    // The table has changed behind the gateway's back.
+    this.#database.known.clear();
+    throw new PgError(sqlstate.featureNotSupported, "cached plan must not change result type", {
+      detail: `The statement was known to give ${columns.length} columns, and gave ${columnMetadata.length}: ${statement.sql.slice(0, 80)}`,
+    });
+  }
+
+  /** Reads a large result by a cursor, in the client's transaction or one of its own. */
+  async #paged(run: Run, sent: Sent, own: DataTransaction | undefined): Promise<Result> {
+    const { signal } = run;
+    const alone =
+      own ??
+      (run.transaction
+        ? undefined
+        : await DataTransaction.begin(this.#database.api, {}, run.settings, signal));
+    const transaction = alone ?? (run.transaction as DataTransaction);
+    try {
+      const pages = new Pages(transaction);
+      const first = await pages.open(sent.text, sent.parameters, signal);
+      const columns = this.#columns(run, sent, first);
+      const rows = pages.rows(first, reader(columns, sent.asText), signal, async (complete) => {
+        if (!alone) return pages.close();
+        if (complete) await alone.commit();
+        else alone.abandon();
+      });
+      return { type: "rows", columns, rows, tag: "SELECT" };
+    } catch (error) {
+      alone?.abandon();
+      throw error;
+    }
+  }
+
+  #known({ transaction }: Run): Map<string, StatementTypes> {
+    return transaction?.schemaChanged ? transaction.known : this.#database.known;
+  }
+
+  /** The types of a statement, asked for once. */
+  async #types(run: Run, names: boolean): Promise<StatementTypes> {
+    const { statement, plan, signal, transaction, settings } = run;
+    const { sql, parameterTypes } = statement;
+    const known = this.#known(run);
+    const key = keyOf(run);
+    const found = known.get(key);
+    if (found && (!names || found.columnNames || !found.resultTypes)) return found;
+    const ask = async (send: Send): Promise<StatementTypes> => {
+      const types = found ?? (await askTypes(send, sql, parameterTypes));
+      if (names && types.resultTypes) {
+        const told = (await askColumnNames(send, sql, types)).map((name) => ({ name }));
+        types.columnNames = nameParameters(told, plan.namedByCast).map(({ name }) => name);
+      }
+      return types;
+    };
+    let types: StatementTypes;
+    if (transaction) {
+      await transaction.apply(settings, signal);
+      types = await ask((text, parameters) => transaction.execute(text, parameters, signal));
+    } else {
+      const own = await DataTransaction.begin(this.#database.api, {}, settings, signal);
+      try {
+        types = await ask((text, parameters) => own.execute(text, parameters, signal));
+        await own.rollback();
+      } catch (error) {
+        own.abandon();
+        throw error;
+      }
+    }
+    // The oldest goes: a Map keeps the order of insertion.
+    if (known.size >= maxKnown) known.delete(known.keys().next().value as string);
+    known.set(key, types);
+    return types;
+  }
+}
+
+function hasArrays({ columnMetadata = [] }: ExecuteResponse): boolean {
+  return columnMetadata.some(({ typeName = "" }) => typeName.startsWith("_"));
+}
+
+/** A column that is a parameter has no name in PostgreSQL; behind a cast it has that of the type. */
+function nameParameters<Named extends { readonly name: string }>(
+  columns: readonly Named[],
+  places: readonly number[],
+): Named[] {
+  const unnamed = new Set(places.map((place) => (place < 0 ? columns.length + place : place)));
+  return columns.map((column, at) => (unnamed.has(at) ? { ...column, name: "?column?" } : column));
+}
+
+function keyOf({ statement, settings }: Run): string {
+  const { sql, parameterTypes } = statement;
+  return JSON.stringify([settings.get("search_path"), settings.get("role"), parameterTypes, sql]);
+}
+
+/** A statement as the source of one that gives its columns as text, by the output functions of their types. */
+function textColumns(count: number, asText: (column: number) => boolean): readonly [string, string] {
+  const names = Array.from({ length: count }, (_, at) => `c${at + 1}`);
+  const list = names.map((name, at) =>
+    asText(at)
+      ? `CASE WHEN ${name} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', ${name}) END AS ${name}`
+      : name,
+  );
+  const columns = count === 0 ? "" : ` (${names.join(", ")})`;
+  return [`WITH edgewire${columns} AS (`, `\n) SELECT ${list.join(", ")} FROM edgewire`];
+}
+
+function reader(
+  columns: readonly Column[],
+  asText: (column: number) => boolean,
+): (record: readonly Field[]) => Row {
+  const cells = columns.map(({ typeOid = 25 }, at) => cellReader(asText(at) ? 25 : typeOid));
+  return (record) => record.map((field, at) => cells[at]?.(field) ?? null);
+}
+
+/** Statements that cannot be prepared: their parameters are what the client says, and few have rows. */
+function describeOther({ kind }: Plan, parameterTypes: readonly number[]): Description {
+  if (kind.type === "other" && kind.verb === "EXPLAIN") {
+    return { parameterTypes, columns: [{ name: "QUERY PLAN" }] };
+  }
+  if (kind.type === "fetch" || (kind.type === "other" && kind.returnsRows !== false)) {
+    throw new PgError(sqlstate.featureNotSupported, "this statement cannot be described without running it", {
+      hint: "Use a client that binds its parameters before it asks for the columns.",
+    });
+  }
+  return { parameterTypes };
+}
