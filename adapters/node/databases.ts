@@ -1,9 +1,10 @@
 // The upstreams that Node can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`,
-// `postgres+wss://`, and `neon://`.
+// `postgres+wss://`, `neon://`, and `rds-data://`.
 import type { Openers } from "../../src/gateway/mod.ts";
 import { openEmbedded } from "./embedded.ts";
 import { openNeon } from "./neon.ts";
 import { openPostgres, openPostgresByWebSocket } from "./postgres.ts";
+import { openRdsData } from "./rds-data.ts";
 
 export const openers: Openers = {
   pglite: openEmbedded,
@@ -15,4 +16,5 @@ export const openers: Openers = {
   "postgres+wss": openPostgresByWebSocket,
   "postgresql+ws": openPostgresByWebSocket,
   "postgresql+wss": openPostgresByWebSocket,
+  "rds-data": openRdsData,
 };
