@@ -16,7 +16,7 @@ const inObject = "WebSocket to a Durable Object";
 const inInvocation = "WebSocket in the invocation";
 
 /** In an order that needs few configurations. */
-export const workerdTransports: readonly string[] = ["TCP", inObject, "tunnel", inInvocation];
+export const workerdTransports: readonly string[] = ["TCP", inObject, inInvocation, "tunnel"];
 
 const routed: Otherwise = {
   because: "a key of protocol 3.2 is longer: it has the way to whoever has the session",
@@ -72,8 +72,8 @@ export async function startWorkerdGateway(): Promise<ServedGateway> {
     transports: [
       needing({ objects: true }, tcp("TCP", worker.tcpPort)),
       needing({ objects: true }, webSocket(inObject, url)),
-      needing({ objects: true }, tcp("tunnel", tunnel.port)),
       needing({ objects: false }, webSocket(inInvocation, url)),
+      needing({ objects: false }, tcp("tunnel", tunnel.port)),
     ],
     async asking() {
       await needs({ objects: true, users: `${appUser.name}:${await scramVerifier(appUser.password)}` });
