@@ -11,7 +11,7 @@ import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import type { SqlParameter } from "./api.ts";
 import { type Answer, badAnswer } from "./client.ts";
-import { type BoundText, bindText } from "./placeholders.ts";
+import { asSource, type BoundText, bindText } from "./placeholders.ts";
 
 export interface StatementTypes {
   readonly parameterTypes: readonly number[];
@@ -55,7 +55,7 @@ export async function askTypes(
   const given = parameterTypes.map((type) => castName(type) ?? "unknown");
   // A type that follows a gap has its place.
   const list = given.length === 0 ? "" : ` (${given.join(", ")})`;
-  const text = bindText(sql, "keep", [`PREPARE ${name}${list} AS `, ""]);
+  const text = bindText(sql, "keep", { at: 0, before: `PREPARE ${name}${list} AS `, behind: "" });
   resultOf(await send(text.sql, []), text);
   const answer = resultOf(await send(typesQuery, [{ name: "p1", value: { stringValue: name } }]));
   resultOf(await send(`DEALLOCATE ${name}`, []));
@@ -80,10 +80,13 @@ export async function askColumnNames(
   sql: string,
   types: StatementTypes,
 ): Promise<readonly string[]> {
-  const text = bindText(sql, (number) => types.parameterNames[number - 1], [
-    "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) WITH edgewire AS MATERIALIZED (",
-    "\n) SELECT * FROM edgewire",
-  ]);
+  const source = asSource(sql, "edgewire AS MATERIALIZED", "SELECT * FROM edgewire");
+  const explain = "EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) ";
+  const bound = bindText(sql, (number) => types.parameterNames[number - 1], source);
+  const text: BoundText = {
+    sql: explain + bound.sql,
+    position: (position) => bound.position(position - explain.length),
+  };
   const nulls = Array.from({ length: countParameters(sql) }, (_, at) => ({
     name: `p${at + 1}`,
     value: { isNull: true },

@@ -59,6 +59,12 @@ function errorOf(name: string, message: string, status: number): PgError {
   }
   if (refusalOf(name, message) === "type") return unsupportedType(message);
   if (refusalOf(name, message) === "transaction") return lostTransaction(message);
+  if (refusalOf(name, message) === "busy") {
+    return new PgError(sqlstate.objectInUse, "the transaction is still running another statement", {
+      detail: message,
+      hint: "A statement that was cancelled goes on in the cluster until it ends: try again later, or send ROLLBACK.",
+    });
+  }
   const ofDatabase = readDatabaseError(message);
   if (ofDatabase) return ofDatabase;
   const [code, text, hint] = exceptions[name] ?? [

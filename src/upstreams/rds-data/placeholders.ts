@@ -13,22 +13,31 @@ export interface BoundText {
   position(served: number): number | undefined;
 }
 
+export interface Around {
+  /** UTF-16 index where a token begins. */
+  readonly at: number;
+  readonly before: string;
+  readonly behind: string;
+}
+
 const colon = 0x3a;
+const opening = 0x28;
+const closing = 0x29;
 
 /**
  * @param cast the SQL name of a parameter's type, by its number; undefined leaves it without a cast. "keep" leaves all
  * parameters as they are, for PREPARE
- * @param around what is put before and behind the text
+ * @param around what is put into the text: `before` at an index, `behind` at its end
  */
 export function bindText(
   sql: string,
   cast: ((number: number) => string | undefined) | "keep",
-  around: readonly [before: string, behind: string] = ["", ""],
+  around: Around = { at: 0, before: "", behind: "" },
 ): BoundText {
   const pieces: Piece[] = [];
-  let sent = around[0];
+  let sent = "";
   /** UTF-16 length of what the database sees, which has `$1` where the API is sent `:p1`. */
-  let served = around[0].length;
+  let served = 0;
   let copied = 0;
   const copy = (to: number): void => {
     if (to > copied) pieces.push({ served, source: copied, length: to - copied });
@@ -36,9 +45,17 @@ export function bindText(
     served += to - copied;
     copied = to;
   };
+  let opened = false;
+  const open = (): void => {
+    opened = true;
+    copy(around.at);
+    sent += around.before;
+    served += around.before.length;
+  };
   if (/[$:]/.test(sql)) {
     const lexer = new Lexer(sql);
     while (lexer.next()) {
+      if (!opened && lexer.start >= around.at) open();
       if (lexer.type === "parameter" && cast !== "keep") {
         const number = Number(lexer.value);
         const type = cast(number);
@@ -56,10 +73,11 @@ export function bindText(
       }
     }
   }
+  if (!opened) open();
   copy(sql.length);
   return {
-    sql: sent + around[1],
-    position: (position) => clientPosition(sql, sent, around[0], pieces, position),
+    sql: sent + around.behind,
+    position: (position) => clientPosition(sql, sent, pieces, position),
   };
 }
 
@@ -73,14 +91,12 @@ interface Piece {
 function clientPosition(
   sql: string,
   sent: string,
-  before: string,
   pieces: readonly Piece[],
   position: number,
 ): number | undefined {
   const index = utf16Index(sent, position) ?? sent.length;
-  if (index < before.length) return undefined;
   // The last piece that begins there or before; what stands between two pieces belongs to the first.
-  let found = pieces[0];
+  let found: Piece | undefined;
   for (const piece of pieces) if (piece.served <= index) found = piece;
   if (!found) return undefined;
   const source = Math.min(
@@ -99,6 +115,34 @@ function utf16Index(text: string, position: number): number | undefined {
     index += code < 0x10000 ? 1 : 2;
   }
   return index;
+}
+
+/**
+ * A statement as a source of rows: `WITH name AS (the statement) select`. Its own WITH stays in front, where alone it may
+ * change data.
+ */
+export function asSource(sql: string, head: string, select: string): Around {
+  const at = mainStart(sql);
+  return { at: at ?? 0, before: `${at === undefined ? "WITH " : ", "}${head} (`, behind: `\n) ${select}` };
+}
+
+const verbs: ReadonlySet<string> = new Set("select insert update delete merge values table".split(" "));
+
+/** Where the statement behind a WITH begins: undefined without one. */
+function mainStart(sql: string): number | undefined {
+  const lexer = new Lexer(sql);
+  if (!lexer.next() || lexer.value !== "with") return undefined;
+  let depth = 0;
+  let closed = false;
+  while (lexer.next()) {
+    const code = lexer.punctuation;
+    const behind = closed && depth === 0;
+    if (behind && (code === opening || (lexer.type === "word" && verbs.has(lexer.value)))) return lexer.start;
+    if (code === opening) depth++;
+    if (code === closing) depth--;
+    closed = code === closing;
+  }
+  return undefined;
 }
 
 /** The numbers of parameters that stand somewhere without a cast of the client's own (`$1::int8`) behind them. */

@@ -35,7 +35,7 @@ import {
   type StatementTypes,
 } from "./description.ts";
 import { Pages } from "./pages.ts";
-import { type BoundText, bindText, uncastParameters } from "./placeholders.ts";
+import { type Around, asSource, type BoundText, bindText, uncastParameters } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
 import { changesOutput, defaultModes, differingSettings } from "./settings.ts";
 import { DataTransaction } from "./transaction.ts";
@@ -134,7 +134,7 @@ export class RdsDataSession implements StatementSession {
       await transaction.run(`${type === "savepoint" ? "SAVEPOINT" : "RELEASE SAVEPOINT"} ${quoted}`, signal);
       return;
     }
-    await transaction.run(`ROLLBACK TO SAVEPOINT ${quoted}`, signal);
+    await transaction.runPatiently(`ROLLBACK TO SAVEPOINT ${quoted}`, signal);
     transaction.forgetSettings();
   }
 
@@ -239,7 +239,7 @@ export class RdsDataSession implements StatementSession {
     const resultTypes = types?.resultTypes;
     const all = changesOutput(settings);
     const converted = (at: number): boolean => all || !isGiven(resultTypes?.[at] ?? 0);
-    const around = asText && resultTypes ? textColumns(resultTypes.length, converted) : undefined;
+    const around = asText && resultTypes ? textColumns(sql, resultTypes.length, converted) : undefined;
     return {
       text: bindText(sql, cast, around),
       parameters: parameters.map((value, at) => ({
@@ -370,7 +370,7 @@ function keyOf({ statement, settings }: Run): string {
 }
 
 /** A statement as the source of one that gives its columns as text, by the output functions of their types. */
-function textColumns(count: number, asText: (column: number) => boolean): readonly [string, string] {
+function textColumns(sql: string, count: number, asText: (column: number) => boolean): Around {
   const names = Array.from({ length: count }, (_, at) => `c${at + 1}`);
   const list = names.map((name, at) =>
     asText(at)
@@ -378,7 +378,7 @@ function textColumns(count: number, asText: (column: number) => boolean): readon
       : name,
   );
   const columns = count === 0 ? "" : ` (${names.join(", ")})`;
-  return [`WITH edgewire${columns} AS (`, `\n) SELECT ${list.join(", ")} FROM edgewire`];
+  return asSource(sql, `edgewire${columns} AS`, `SELECT ${list.join(", ")} FROM edgewire`);
 }
 
 function reader(

@@ -7,7 +7,7 @@ import { type Answer, type DataApi, wait } from "./client.ts";
 import type { StatementTypes } from "./description.ts";
 import { defaultSetting, modesStatement, settingsStatement } from "./settings.ts";
 
-/** Milliseconds before each further ROLLBACK while a cancelled statement still runs. */
+/** Milliseconds before each further ROLLBACK, or ROLLBACK TO, while a cancelled statement still runs. */
 const busyDelays = [100, 200, 400, 800, 1_600, 3_200];
 
 /** A signal that nobody aborts: what ends a transaction is not cancelled. */
@@ -57,6 +57,16 @@ export class DataTransaction {
   async run(sql: string, signal: AbortSignal): Promise<void> {
     const answer = await this.execute(sql, [], signal);
     if (answer.type === "refused") throw answer.error;
+  }
+
+  /** The same, once a cancelled statement that still runs has ended. */
+  async runPatiently(sql: string, signal: AbortSignal): Promise<void> {
+    for (const delay of [...busyDelays, undefined]) {
+      const answer = await this.execute(sql, [], signal);
+      if (answer.type === "result") return;
+      if (answer.refusal !== "busy" || delay === undefined) throw answer.error;
+      await wait(delay, signal);
+    }
   }
 
   /** Sets what differs from what is set in here, and sets back what does not differ any more. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { loadParser } from "../../../adapters/node/parser.ts";
 import { readError } from "../../../src/upstreams/rds-data/errors.ts";
 import { parseRdsDataUrl } from "../../../src/upstreams/rds-data/mod.ts";
-import { bindText, uncastParameters } from "../../../src/upstreams/rds-data/placeholders.ts";
+import { asSource, bindText, uncastParameters } from "../../../src/upstreams/rds-data/placeholders.ts";
 import { planOf } from "../../../src/upstreams/rds-data/plan.ts";
 import { cellReader, fieldOf, oidOfName } from "../../../src/upstreams/rds-data/values.ts";
 import { namedParameters } from "./named-parameters.ts";
@@ -52,13 +52,24 @@ describe("parameters in a text", () => {
 
   test("positions are those in the client's text", () => {
     const text = "select '😀', $1, a[b:c] + $2 from wrong";
-    const bound = bindText(text, () => "pg_catalog.int8", ["WITH q AS (", ")"]);
+    const bound = bindText(text, () => "pg_catalog.int8", { at: 0, before: "WITH q AS (", behind: ")" });
     const served = namedParameters(bound.sql).sql;
     for (const word of ["a[", "c]", "from", "wrong"]) {
       const characters = (of: string): number => [...of.slice(0, of.indexOf(word))].length + 1;
       expect([word, bound.position(characters(served))]).toEqual([word, characters(text)]);
     }
     expect(bound.position(3)).toBeUndefined();
+  });
+
+  test("a statement with a WITH of its own keeps it in front", () => {
+    const wrap = (sql: string): string => bindText(sql, () => "int4", asSource(sql, "q AS", "TABLE q")).sql;
+    expect(wrap("select $1")).toBe("WITH q AS (select (:p1::int4)\n) TABLE q");
+    expect(wrap("with a (x) as (delete from t returning 1), b as (values ($1)) select $2 -- end")).toBe(
+      "with a (x) as (delete from t returning 1), b as (values ((:p1::int4))) , q AS (select (:p2::int4) -- end\n) TABLE q",
+    );
+    expect(wrap("with recursive a as (select 1) (table a)")).toBe(
+      "with recursive a as (select 1) , q AS ((table a)\n) TABLE q",
+    );
   });
 
   test("those with a cast of the client's own need no other", () => {

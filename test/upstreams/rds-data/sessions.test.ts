@@ -193,6 +193,19 @@ describe("descriptions", () => {
     expect([updated.length, command, rowCount]).toEqual([1, "UPDATE", 1]);
   });
 
+  test("of a change of data in WITH", async () => {
+    const sql = gateway.postgres();
+    try {
+      const text =
+        "with gone as (delete from books where id = $1 returning id, '1 day'::interval as i) select * from gone";
+      await sql`insert into books values (1, 'a')`;
+      expect(await sql.unsafe(text, [1])).toEqual([{ id: 1, i: "1 day" }]);
+      expect(await sql.unsafe(text, [1])).toEqual([]);
+    } finally {
+      await sql.end();
+    }
+  });
+
   test("follow a changed table", async () => {
     await client.query("create table changing (a int)");
     expect(await rows("select * from changing where a = $1", [1])).toEqual([]);
@@ -267,6 +280,7 @@ describe("cancelling", () => {
   test("answers at once, and the transaction can be ended", async () => {
     const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
     await client.query("begin");
+    await client.query("savepoint a");
     const running = code("select pg_sleep(1)");
     await expect.poll(() => gateway.double.asked.at(-1)).toContain("pg_sleep");
     const request = Buffer.alloc(16);
@@ -274,6 +288,8 @@ describe("cancelling", () => {
       request.writeInt32BE(value, at * 4);
     connect(gateway.port, "127.0.0.1").end(request);
     expect(await running).toBe("57014");
+    await client.query("rollback to a");
+    expect(await rows("select 2")).toEqual([[2]]);
     await client.query("rollback");
     expect(await rows("select 1")).toEqual([[1]]);
   });
