@@ -62,8 +62,11 @@ export class NeonSession implements StatementSession {
   /** It may hold less than it did. */
   #mayBeFree = false;
   #schemaChanged = false;
+  /** Calls come one by one; but one that is cancelled is answered before it is through. */
+  #last: Promise<unknown> = Promise.resolve();
   /** The tunnel is being let go of, or not: known when this settles. */
   #settled: Promise<void> | undefined;
+  #gone = false;
 
   constructor(
     shared: Shared,
@@ -85,8 +88,11 @@ export class NeonSession implements StatementSession {
 
   // --- statements ---
 
-  async query(statement: Statement, call: Call): Promise<Result> {
-    await this.#settled;
+  query(statement: Statement, call: Call): Promise<Result> {
+    return this.#inTurn(() => this.#query(statement, call));
+  }
+
+  async #query(statement: Statement, call: Call): Promise<Result> {
     const plan = this.#plan(statement.sql);
     checkEncoding(plan);
     if (plan.plain && statement.parameters.length === 0) refuseParameters(statement.sql);
@@ -103,8 +109,11 @@ export class NeonSession implements StatementSession {
    * Statements that are known at once, as one transaction in one request. Undefined: they are to be run one by one,
    * because they need a session, or because one of them failed; nothing of them has happened then.
    */
-  async batch(statements: readonly Statement[], call: Call): Promise<readonly Result[] | undefined> {
-    await this.#settled;
+  batch(statements: readonly Statement[], call: Call): Promise<readonly Result[] | undefined> {
+    return this.#inTurn(() => this.#batch(statements, call));
+  }
+
+  async #batch(statements: readonly Statement[], call: Call): Promise<readonly Result[] | undefined> {
     if (this.#tunnel) return undefined;
     const all: SqlHttpStatement[] = [];
     const plans: Plan[] = [];
@@ -126,11 +135,18 @@ export class NeonSession implements StatementSession {
     );
   }
 
-  async describe(statement: StatementText, call: Call): Promise<Description> {
-    await this.#settled;
+  describe(statement: StatementText, call: Call): Promise<Description> {
     // What is in a session of the client's own may be what the statement is about.
-    if (this.#tunnel) return this.#tunnel.describe(statement);
-    return this.#describeAnywhere(statement, call);
+    return this.#inTurn(() => this.#tunnel?.describe(statement) ?? this.#describeAnywhere(statement, call));
+  }
+
+  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const turn = this.#last.then(async () => {
+      await this.#settled;
+      return work();
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
   }
 
   /** The parser knows no other strings than the standard's. */
@@ -147,7 +163,7 @@ export class NeonSession implements StatementSession {
       readOnly !== undefined && (readOnly ? "READ ONLY" : "READ WRITE"),
       deferrable !== undefined && (deferrable ? "DEFERRABLE" : "NOT DEFERRABLE"),
     ].filter(Boolean);
-    await this.#command(`BEGIN ${modes.join(", ")}`, call, async () => {
+    await this.#command(`BEGIN ${modes.join(", ")}`, call, () => {
       this.#inTransaction = true;
     });
   }
@@ -168,15 +184,16 @@ export class NeonSession implements StatementSession {
   // --- notifications ---
 
   async listen(channel: string, call: Call): Promise<void> {
-    await this.#command(`LISTEN ${identifier(channel)}`, call, async () => {
+    await this.#command(`LISTEN ${identifier(channel)}`, call, () => {
       this.#pinned = true;
     });
   }
 
   async unlisten(channel: string | undefined, call: Call): Promise<void> {
+    await this.#last;
     await this.#settled;
     if (!this.#tunnel) return;
-    await this.#command(`UNLISTEN ${channel === undefined ? "*" : identifier(channel)}`, call, async () => {
+    await this.#command(`UNLISTEN ${channel === undefined ? "*" : identifier(channel)}`, call, () => {
       this.#mayBeFree = true;
     });
   }
@@ -185,6 +202,7 @@ export class NeonSession implements StatementSession {
 
   /** Outside of a transaction, what has no session of the server is no more than its settings. */
   async suspend(): Promise<NeonState | undefined> {
+    await this.#last;
     await this.#settled;
     if (this.#tunnel) return undefined;
     const { parameters, missing } = this.#http;
@@ -192,6 +210,7 @@ export class NeonSession implements StatementSession {
   }
 
   async close(): Promise<void> {
+    this.#gone = true;
     const tunnel = this.#tunnel;
     this.#tunnel = undefined;
     if (!tunnel) return;
@@ -295,19 +314,23 @@ export class NeonSession implements StatementSession {
   }
 
   /** Runs a command in the tunnel's session. */
-  async #command(sql: string, call: Call, done?: () => Promise<void>): Promise<void> {
-    await this.#settled;
-    const tunnel = await this.#acquire(call);
-    try {
-      await tunnel.command(sql, call.signal);
-      await done?.();
-    } finally {
-      this.#letGo(tunnel);
-    }
+  #command(sql: string, call: Call, done?: () => void): Promise<void> {
+    return this.#inTurn(async () => {
+      const tunnel = await this.#acquire(call);
+      try {
+        await tunnel.command(sql, call.signal);
+        done?.();
+      } finally {
+        this.#letGo(tunnel);
+      }
+    });
   }
 
-  async #endTransaction(sql: string, call: Call): Promise<void> {
-    await this.#settled;
+  #endTransaction(sql: "COMMIT" | "ROLLBACK", call: Call): Promise<void> {
+    return this.#inTurn(() => this.#end(sql, call));
+  }
+
+  async #end(sql: "COMMIT" | "ROLLBACK", call: Call): Promise<void> {
     const tunnel = this.#tunnel;
     if (!tunnel) return;
     try {
@@ -327,6 +350,10 @@ export class NeonSession implements StatementSession {
   async #acquire({ signal }: Call): Promise<Tunnel> {
     if (this.#tunnel) return this.#tunnel;
     const tunnel = await this.#open(signal);
+    if (this.#gone) {
+      await tunnel.release(true);
+      throw new PgError(sqlstate.connectionFailure, "the client closed the connection");
+    }
     this.#tunnel = tunnel;
     // Settings that were set again are there to be reset.
     this.#pinned = this.#set.size > 0;

@@ -50,6 +50,21 @@ async function connected(): Promise<Connection> {
   return connect(await server.open(), { user: "someone", database: "main", sslMode: "disable" });
 }
 
+async function cancelOf(client: pg.Client): Promise<void> {
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+  const other = new pg.Client({ host: "127.0.0.1", port: served.port }) as unknown as {
+    connection: {
+      connect(port: number, host: string): void;
+      cancel(id: number, key: number): void;
+      on(event: string, then: () => void): void;
+    };
+  };
+  const { connection } = other;
+  connection.on("connect", () => connection.cancel(processID, secretKey));
+  connection.on("error", () => {});
+  connection.connect(served.port, "127.0.0.1");
+}
+
 describe("descriptions", () => {
   test("are the server's own, asked for once, for all clients", async () => {
     const sql = "select n, name, $1 + n as sum from big where name = $2";
@@ -259,21 +274,6 @@ describe("cancel", () => {
     });
     await free();
   });
-
-  async function cancelOf(client: pg.Client): Promise<void> {
-    const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-    const other = new pg.Client({ host: "127.0.0.1", port: served.port }) as unknown as {
-      connection: {
-        connect(port: number, host: string): void;
-        cancel(id: number, key: number): void;
-        on(event: string, then: () => void): void;
-      };
-    };
-    const { connection } = other;
-    connection.on("connect", () => connection.cancel(processID, secretKey));
-    connection.on("error", () => {});
-    connection.connect(served.port, "127.0.0.1");
-  }
 });
 
 describe("what breaks", () => {
@@ -287,6 +287,83 @@ describe("what breaks", () => {
       await expect(client.query("select 1")).rejects.toMatchObject({ code: "08006" });
       expect(double.asked.length).toBe(1);
       await client.query("select 1");
+    });
+  });
+
+  test("a tunnel that breaks ends the session that was in it, and no other", async () => {
+    const streams: { destroy(): void }[] = [];
+    const { openWebSocket } = await import("../../../src/client/mod.ts");
+    const upstream = double.upstream({
+      async openTunnel() {
+        const stream = await openWebSocket(`ws://127.0.0.1:${double.port}/v2`);
+        streams.push(stream);
+        return stream;
+      },
+    });
+    const other = await serve(upstream);
+    const join = async () => {
+      const client = new pg.Client({
+        host: "127.0.0.1",
+        port: other.port,
+        user: "someone",
+        database: "main",
+      });
+      client.on("error", () => {});
+      await client.connect();
+      return client;
+    };
+    const [inside, outside] = [await join(), await join()];
+    await outside.query("set work_mem = '8MB'");
+    await expect.poll(() => upstream.connections?.taken).toBe(0);
+    await inside.query("begin");
+    const ended = new Promise((resolve) => inside.once("end", resolve));
+    const asked = inside.query("select pg_sleep(5)");
+    await sleep(100);
+    for (const stream of streams) stream.destroy();
+    await expect(asked).rejects.toThrow();
+    await ended;
+    expect((await outside.query("show work_mem")).rows).toEqual([{ work_mem: "8MB" }]);
+    await outside.query("begin");
+    await outside.query("rollback");
+    await expect.poll(() => upstream.connections?.taken).toBe(0);
+    await outside.end();
+    await other.close();
+  });
+
+  test("clients that leave in the middle of everything leave nothing behind", async () => {
+    const leaving = [
+      "select pg_sleep(5)",
+      "listen news",
+      "begin",
+      "create temp table mine (n int)",
+      "select 1; select pg_sleep(5)",
+    ];
+    for (const [at, sql] of [...leaving, ...leaving].entries()) {
+      const client = await joined();
+      client.on("error", () => {});
+      client.query(sql).catch(() => {});
+      await sleep(at < leaving.length ? 0 : 30);
+      (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    }
+    await expect.poll(taken, { timeout: 10_000 }).toBe(0);
+    await once(async (client) => {
+      expect((await client.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
+    });
+  });
+
+  test("a statement behind a cancelled one waits until the session is the client's again", async () => {
+    await once(async (client) => {
+      for (let turn = 0; turn < 5; turn++) {
+        await client.query("create temp table mine as select 1 as n");
+        const asked = client.query("select count(*) from mine, generate_series(1, 1000000000)");
+        const next = client.query("drop table mine");
+        await Promise.all([
+          expect(asked).rejects.toMatchObject({ code: "57014" }),
+          sleep(150 + 50 * turn).then(() => cancelOf(client)),
+        ]);
+        await next;
+        await free();
+      }
     });
   });
 
