@@ -1,6 +1,7 @@
 /** The client of the RDS Data API: five routes, JSON both ways. Signing is the caller's. */
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { connectionError } from "../neon/http-error.ts";
 import type { DataApiResponse, ExecuteResponse, Route, SignedFetch, SqlParameter } from "./api.ts";
 import { type ApiError, readError } from "./errors.ts";
 
@@ -123,13 +124,7 @@ export class DataApi {
     } catch (cause) {
       // Runtimes wrap an abort, or not.
       if (limited.signal.aborted) throw limited.signal.reason;
-      if (cause instanceof PgError) throw cause;
-      throw new PgError(
-        sqlstate.connectionFailure,
-        `the connection to ${new URL(url).host} failed`,
-        { detail: "Whether the statement has run is not known." },
-        { cause },
-      );
+      throw connectionError(cause, url);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);

@@ -299,13 +299,19 @@ describe("refusals", () => {
   test.each([
     ["create temp table t (a int)", /^0A000 .*ON COMMIT DROP/],
     ["copy books to stdout", /^0A000/],
+    ["copy books from stdin", /^0A000/],
+    ["listen a", /^0A000/],
     ["prepare p as select 1", /^0A000/],
+    ["execute p", /^0A000/],
     ["declare c cursor with hold for select 1", /^0A000/],
     ["declare c cursor for select 1", /^25P01/],
     ["fetch c", /^34000/],
     ["select pg_advisory_lock(1)", /^0A000 .*xact/],
     ["select lastval()", /^0A000/],
     ["select set_config('search_path', 'x', false)", /^0A000 .*SET/],
+    ["set role books", /^0A000/],
+    ["set transaction read only", /^0A000 .*BEGIN/],
+    ["prepare transaction 'x'", /^(0A000|25P01)/],
     ["load 'x'", /^(0A000|58P01|42501)/],
   ])("%s", async (text, expected) => {
     expect(await hint(text)).toMatch(expected);
@@ -320,6 +326,9 @@ describe("refusals", () => {
     expect(await rows("fetch 2 from c")).toEqual([[1], [2]]);
     await client.query("close c");
     expect(await rows("select pg_advisory_xact_lock(1)::text")).toEqual([[""]]);
+    await client.query("create sequence if not exists numbers");
+    const numbers = await rows("select nextval('numbers')");
+    expect(await rows("select currval('numbers')")).toEqual(numbers);
     await client.query("commit");
   });
 });

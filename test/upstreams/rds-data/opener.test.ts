@@ -1,0 +1,72 @@
+// `rds-data://` as a URL of the gateway's configuration, and what it needs of the environment; signatures.
+
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { openers } from "../../../adapters/node/databases.ts";
+import { loadParser } from "../../../adapters/node/parser.ts";
+import { openRdsData, signedFetchOf } from "../../../adapters/node/rds-data.ts";
+import { serve } from "../../../adapters/node/serve.ts";
+import { parseRdsDataUrl, rdsDataUpstream } from "../../../src/upstreams/rds-data/mod.ts";
+import { credentials, RdsDataDouble } from "./double.ts";
+
+let double: RdsDataDouble;
+beforeAll(async () => {
+  double = await RdsDataDouble.start();
+});
+afterAll(() => double?.close());
+afterEach(() => vi.unstubAllEnvs());
+
+async function answer(upstream: Awaited<ReturnType<typeof openRdsData>>, sql: string): Promise<unknown> {
+  const server = await serve({ upstream });
+  const client = new pg.Client({ host: "127.0.0.1", port: server.port, user: "someone", database: "main" });
+  try {
+    await client.connect();
+    return (await client.query(sql)).rows;
+  } catch (error) {
+    return (error as { code: string }).code;
+  } finally {
+    await client.end();
+    await server.close(500);
+  }
+}
+
+test("the credentials are those of the environment", async () => {
+  expect(openers["rds-data"]).toBe(openRdsData);
+  vi.stubEnv("AWS_ACCESS_KEY_ID", "");
+  await expect(openRdsData(double.url)).rejects.toThrow(/AWS_ACCESS_KEY_ID/);
+  vi.stubEnv("AWS_ACCESS_KEY_ID", credentials.accessKeyId);
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", credentials.secretAccessKey);
+  vi.stubEnv("AWS_SESSION_TOKEN", credentials.sessionToken);
+  await expect(openRdsData("rds-data://eu-west-1/x")).rejects.toThrow(/ARN/);
+  expect(await answer(await openRdsData(double.url), "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("another signer finds a wrong key, a wrong region and a missing token", async () => {
+  const { region, ...options } = parseRdsDataUrl(double.url);
+  const { sessionToken: _, ...withoutToken } = credentials;
+  const parser = await loadParser();
+  for (const signedFetch of [
+    signedFetchOf({ ...credentials, secretAccessKey: "wrong" }, region),
+    signedFetchOf(credentials, "us-east-1"),
+    signedFetchOf(withoutToken, region),
+  ]) {
+    expect(await answer(rdsDataUpstream({ ...options, signedFetch, parser }), "select 1")).toBe("08001");
+  }
+});
+
+test("an endpoint that is not there is 08001", async () => {
+  const { region, ...options } = parseRdsDataUrl(double.url);
+  const gone = createServer().listen(0, "127.0.0.1");
+  await once(gone, "listening");
+  const { port } = gone.address() as AddressInfo;
+  gone.close();
+  const upstream = rdsDataUpstream({
+    ...options,
+    endpoint: `http://127.0.0.1:${port}`,
+    signedFetch: signedFetchOf(credentials, region),
+    parser: await loadParser(),
+  });
+  expect(await answer(upstream, "select 1")).toBe("08001");
+});
