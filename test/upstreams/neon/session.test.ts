@@ -317,7 +317,7 @@ describe("what breaks", () => {
     await expect.poll(() => upstream.connections?.taken).toBe(0);
     await inside.query("begin");
     const ended = new Promise((resolve) => inside.once("end", resolve));
-    const asked = inside.query("select pg_sleep(5)");
+    const asked = inside.query("select pg_sleep(1)");
     await sleep(100);
     for (const stream of streams) stream.destroy();
     await expect(asked).rejects.toThrow();
@@ -332,11 +332,11 @@ describe("what breaks", () => {
 
   test("clients that leave in the middle of everything leave nothing behind", async () => {
     const leaving = [
-      "select pg_sleep(5)",
+      "select pg_sleep(0.5)",
       "listen news",
       "begin",
       "create temp table mine (n int)",
-      "select 1; select pg_sleep(5)",
+      "select 1; select pg_sleep(0.5)",
     ];
     for (const [at, sql] of [...leaving, ...leaving].entries()) {
       const client = await joined();
