@@ -86,6 +86,7 @@ const schemaless: ReadonlySet<string> = new Set([
   "ConstraintsSetStmt",
   "DiscardStmt",
   "PrepareStmt",
+  "ExecuteStmt",
   "DeallocateStmt",
   "DeclareCursorStmt",
   "FetchStmt",
