@@ -19,8 +19,8 @@ export interface StatementTypes {
   readonly parameterNames: readonly string[];
   /** Undefined: no rows, or a server before PostgreSQL 16, which does not tell. */
   readonly resultTypes: readonly number[] | undefined;
-  /** The server tells the types of results. */
-  readonly tellsResults: boolean;
+  /** When they were asked for, in milliseconds since 1970. */
+  readonly asked: number;
   /** Asked for when they are needed. */
   columnNames?: readonly string[];
 }
@@ -33,8 +33,7 @@ const typesQuery = `SELECT pg_catalog.to_json(s.parameter_types::oid[])::text,
   CASE pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(s)->'result_types') WHEN 'array' THEN (
     SELECT pg_catalog.json_agg(r.name::pg_catalog.regtype::oid ORDER BY r.at)::text
     FROM pg_catalog.jsonb_array_elements_text(pg_catalog.to_jsonb(s)->'result_types') WITH ORDINALITY AS r (name, at)
-  ) END,
-  COALESCE(pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(s)->'result_types'), '')
+  ) END
   FROM pg_catalog.pg_prepared_statements AS s WHERE s.name = :p1`;
 
 /** The SQL name of a type with a fixed OID; undefined for all others. */
@@ -59,14 +58,14 @@ export async function askTypes(
   resultOf(await send(text.sql, []), text);
   const answer = resultOf(await send(typesQuery, [{ name: "p1", value: { stringValue: name } }]));
   resultOf(await send(`DEALLOCATE ${name}`, []));
-  const [oids, names, results, kind] = (answer.records?.[0] ?? []).map((field) => field.stringValue);
+  const [oids, names, results] = (answer.records?.[0] ?? []).map((field) => field.stringValue);
   if (oids === undefined || names === undefined) throw badAnswer("A prepared statement is not there.");
   const types = numbers(oids);
   return {
     parameterTypes: types.map((type, at) => parameterTypes[at] || type),
     parameterNames: JSON.parse(names) as string[],
     resultTypes: results === undefined ? undefined : numbers(results),
-    tellsResults: kind !== undefined && kind !== "",
+    asked: Date.now(),
   };
 }
 

@@ -42,8 +42,10 @@ import { DataTransaction } from "./transaction.ts";
 import type { RdsDataDatabase } from "./upstream.ts";
 import { cellReader, fieldOf, isGiven, oidOfName } from "./values.ts";
 
-/** Statements whose types are remembered. */
+/** Statements whose types are remembered, the longest of them in characters, and for how many milliseconds. */
 const maxKnown = 1_000;
+const maxLength = 10_000;
+const maxAge = 60_000;
 
 /** A statement on its way: where it runs, and what it needs there. */
 interface Run {
@@ -185,7 +187,13 @@ export class RdsDataSession implements StatementSession {
       };
       return this.#again(run, refuse, own);
     }
-    throw placed(answer.error, sent.text);
+    return this.#fail(run, answer.error, sent);
+  }
+
+  /** What is known of the statement may be out of date, and the reason. */
+  #fail(run: Run, error: PgError, { text }: Sent): never {
+    this.#known(run).delete(keyOf(run));
+    throw placed(error, text);
   }
 
   #execute({ transaction, signal }: Run, { text, parameters }: Sent): Promise<Answer> {
@@ -208,7 +216,7 @@ export class RdsDataSession implements StatementSession {
     const answer = await this.#execute(run, sent);
     if (answer.type === "result") return this.#result(run, sent, answer.result);
     if (answer.refusal === "size") return this.#paged(run, sent, own);
-    throw placed(answer.error, sent.text);
+    return this.#fail(run, answer.error, sent);
   }
 
   /** Finds out what has to be known of a statement before it is sent. */
@@ -216,15 +224,15 @@ export class RdsDataSession implements StatementSession {
     const { statement, plan, settings } = run;
     if (!plan.preparable) return this.#bound(run, undefined, false);
     const rewritten = plan.returnsRows && (!plan.repeatable || changesOutput(settings));
-    const known = this.#known(run).get(keyOf(run));
+    const known = this.#remembered(run);
     const untyped = [...uncastParameters(statement.sql)].some(
       (number) => castName(statement.parameterTypes[number - 1] ?? 0) === undefined,
     );
     const names = plan.returnsRows && changesOutput(settings);
     if (!known && !rewritten && !untyped && !names) return this.#bound(run, undefined, false);
-    const types = await this.#types(run, names);
+    let types = await this.#types(run, names);
     const refused = plan.returnsRows && types.resultTypes?.some((type) => !isGiven(type));
-    if (refused && !types.columnNames) await this.#types(run, true);
+    if (refused && !types.columnNames) types = await this.#types(run, true);
     return this.#bound(run, types, plan.returnsRows && (refused === true || changesOutput(settings)));
   }
 
@@ -314,13 +322,17 @@ export class RdsDataSession implements StatementSession {
     return transaction?.schemaChanged ? transaction.known : this.#database.known;
   }
 
+  #remembered(run: Run): StatementTypes | undefined {
+    const found = this.#known(run).get(keyOf(run));
+    // Others may change a table without the gateway's hearing of it.
+    return found && Date.now() - found.asked < maxAge ? found : undefined;
+  }
+
   /** The types of a statement, asked for once. */
   async #types(run: Run, names: boolean): Promise<StatementTypes> {
     const { statement, plan, signal, transaction, settings } = run;
     const { sql, parameterTypes } = statement;
-    const known = this.#known(run);
-    const key = keyOf(run);
-    const found = known.get(key);
+    const found = this.#remembered(run);
     if (found && (!names || found.columnNames || !found.resultTypes)) return found;
     const ask = async (send: Send): Promise<StatementTypes> => {
       const types = found ?? (await askTypes(send, sql, parameterTypes));
@@ -344,9 +356,11 @@ export class RdsDataSession implements StatementSession {
         throw error;
       }
     }
+    if (sql.length > maxLength) return types;
+    const known = this.#known(run);
     // The oldest goes: a Map keeps the order of insertion.
     if (known.size >= maxKnown) known.delete(known.keys().next().value as string);
-    known.set(key, types);
+    known.set(keyOf(run), types);
     return types;
   }
 }

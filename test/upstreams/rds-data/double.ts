@@ -137,17 +137,13 @@ export class RdsDataDouble {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let gone = false;
-    response.on("close", () => {
-      gone = true;
-    });
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const body = Buffer.concat(chunks);
       if (body.length > requestLimit) throw new Exception("BadRequestException", "Request is too large", 413);
       await this.#verify(request, body.toString());
-      const result = await this.#route(request.url ?? "", JSON.parse(body.toString()) as Body, () => gone);
+      const result = await this.#route(request.url ?? "", JSON.parse(body.toString()) as Body);
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(result));
     } catch (error) {
       const exception =
@@ -193,7 +189,7 @@ export class RdsDataDouble {
     );
   }
 
-  async #route(route: string, body: Body, gone: () => boolean): Promise<object> {
+  async #route(route: string, body: Body): Promise<object> {
     this.asked.push(route === "/Execute" ? (body.sql ?? "") : route.slice(1));
     if (body.resourceArn !== resourceArn) throw new Exception("BadRequestException", "Invalid cluster arn");
     if (body.secretArn !== secretArn) throw new Exception("InvalidSecretException", "Invalid secret");
@@ -206,7 +202,7 @@ export class RdsDataDouble {
     }
     switch (route) {
       case "/Execute":
-        return this.#execute(body, gone);
+        return this.#execute(body);
       case "/BeginTransaction":
         return { transactionId: await this.#begin() };
       case "/CommitTransaction":
@@ -266,13 +262,13 @@ export class RdsDataDouble {
     this.#throwError(answer);
   }
 
-  async #execute(body: Body, gone: () => boolean): Promise<object> {
+  async #execute(body: Body): Promise<object> {
     const { transactionId } = body;
     if (transactionId !== undefined) {
       const transaction = this.#find(transactionId);
       transaction.running = true;
       try {
-        return await this.#run(body, gone);
+        return await this.#run(body);
       } catch (error) {
         if (this.endsOnRefusal && isRefusal(error)) {
           transaction.running = false;
@@ -286,14 +282,14 @@ export class RdsDataDouble {
     }
     const free = await this.#take();
     try {
-      return await this.#run(body, gone);
+      return await this.#run(body);
     } finally {
       await this.#send([{ type: "Query", query: "discard all" }]);
       free();
     }
   }
 
-  async #run(body: Body, gone: () => boolean): Promise<object> {
+  async #run(body: Body): Promise<object> {
     const seconds = Number(/pg_sleep\((\d+(?:\.\d+)?)\)/.exec(body.sql ?? "")?.[1] ?? 0);
     if (seconds >= statementLimit) {
       throw new Exception("StatementTimeoutException", "Request timed out");
@@ -301,7 +297,6 @@ export class RdsDataDouble {
     // PGlite would hold up this whole process. A statement whose client is gone goes on.
     const until = Date.now() + seconds * 1_000;
     while (Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
-    void gone;
     const { sql, names } = namedParameters(body.sql ?? "");
     const given = new Map((body.parameters ?? []).map((parameter) => [parameter.name, parameter.value]));
     const values = names.map((name) => {

@@ -8,6 +8,8 @@ import { openers } from "../../../adapters/node/databases.ts";
 import { loadParser } from "../../../adapters/node/parser.ts";
 import { openRdsData, signedFetchOf } from "../../../adapters/node/rds-data.ts";
 import { serve } from "../../../adapters/node/serve.ts";
+import type { SqlParameter } from "../../../src/upstreams/rds-data/api.ts";
+import { DataApi } from "../../../src/upstreams/rds-data/client.ts";
 import { parseRdsDataUrl, rdsDataUpstream } from "../../../src/upstreams/rds-data/mod.ts";
 import { credentials, RdsDataDouble } from "./double.ts";
 
@@ -69,4 +71,36 @@ test("an endpoint that is not there is 08001", async () => {
     parser: await loadParser(),
   });
   expect(await answer(upstream, "select 1")).toBe("08001");
+});
+
+test("the double refuses what the API refuses", async () => {
+  const { region, ...options } = parseRdsDataUrl(double.url);
+  const api = new DataApi({ ...options, signedFetch: signedFetchOf(credentials, region) });
+  const { signal } = new AbortController();
+  const message = async (sql: string, parameters: SqlParameter[] = [], of = api): Promise<unknown> => {
+    const answer = await of.execute(sql, parameters, undefined, signal);
+    return answer.type === "refused" ? answer.error.fields.detail : answer.result.records;
+  };
+  expect(await message("select :a::int", [{ name: "a", value: { stringValue: "1" } }])).toEqual([
+    [{ stringValue: "1" }],
+  ]);
+  expect(
+    await message("select 1 where 1 = :a", [{ name: "a", value: { arrayValue: { longValues: [1] } } }]),
+  ).toMatch(/Array parameters are not supported/);
+  expect(await message("select :b", [{ name: "a", value: { isNull: true } }])).toMatch(
+    /Cannot find parameter: b/,
+  );
+  expect(await message("select 1; select 2")).toMatch(/Multistatements/);
+  expect(await message("select '{{1}}'::int4[]")).toMatch(/multidimensional/);
+  expect(await message("select '1 day'::interval")).toMatch(/unsupported data type interval/);
+  expect(
+    await message(
+      "select 1",
+      [],
+      new DataApi({ ...options, secretArn: "x", signedFetch: signedFetchOf(credentials, region) }),
+    ),
+  ).toMatch(/InvalidSecretException/);
+  // What one request leaves behind, the next one does not find.
+  await message("set application_name = 'kept'");
+  expect(await message("show application_name")).toEqual([[{ stringValue: "" }]]);
 });
