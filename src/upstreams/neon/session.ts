@@ -6,7 +6,6 @@
 import type {
   Call,
   ClientContext,
-  Column,
   Description,
   Result,
   SavepointAction,
@@ -16,14 +15,15 @@ import type {
   TransactionModes,
 } from "../../session/upstream.ts";
 import type { Parser } from "../../sql/mod.ts";
-import { characterPosition, commandTag, tokenize } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Pool } from "../wire/pool.ts";
 import { type Descriptions, sameTypes } from "./descriptions.ts";
-import type { SqlHttp, SqlHttpField, SqlHttpResult, SqlHttpStatement } from "./http.ts";
+import type { SqlHttp, SqlHttpResult, SqlHttpStatement } from "./http.ts";
+import { resultOf } from "./http-result.ts";
 import { type Plan, planOf, tagInCleanSession, unknownPlan } from "./plan.ts";
-import { canPrecede, type HttpSettings, requireUtf8, settingsFor } from "./settings.ts";
+import { checkEncoding, refuseParameters } from "./refusals.ts";
+import { canPrecede, type HttpSettings, settingsFor } from "./settings.ts";
 import { type CancelRoute, Tunnel } from "./tunnel.ts";
 
 /** What all clients of an upstream share. */
@@ -94,7 +94,7 @@ export class NeonSession implements StatementSession {
 
   async #query(statement: Statement, call: Call): Promise<Result> {
     const plan = this.#plan(statement.sql);
-    checkEncoding(plan);
+    checkEncoding(plan.kind);
     if (plan.plain && statement.parameters.length === 0) refuseParameters(statement.sql);
     if (!this.#tunnel) {
       const tag = this.#set.size === 0 ? tagInCleanSession(plan) : undefined;
@@ -288,13 +288,10 @@ export class NeonSession implements StatementSession {
     }
   }
 
-  #resultOf({ fields, rows, rowCount }: SqlHttpResult, statement: Statement, { kind }: Plan): Result {
-    const tag = commandTag(kind, rowCount);
-    const returnsRows = kind.type === "show" || (kind.type === "other" && kind.returnsRows === true);
-    if (fields.length === 0 && !returnsRows) return { type: "command", tag };
-    const columns = fields.map(columnOf);
-    this.#shared.descriptions.check(this.#scope, statement, columns);
-    return { type: "rows", columns, rows, tag: tag.replace(/ \d+$/, "") };
+  #resultOf(answer: SqlHttpResult, statement: Statement, { kind }: Plan): Result {
+    const result = resultOf(answer, kind);
+    if (result.type === "rows") this.#shared.descriptions.check(this.#scope, statement, result.columns);
+    return result;
   }
 
   // --- the tunnel ---
@@ -437,23 +434,6 @@ export class NeonSession implements StatementSession {
   }
 }
 
-/** Text in another encoding would be garbled on its way. */
-function checkEncoding({ kind }: Plan): void {
-  if (kind.type === "set" && kind.name.toLowerCase() === "client_encoding") {
-    requireUtf8(kind.value?.join() ?? "");
-  }
-}
-
-/** A simple query has no parameters: PostgreSQL says so with their place, which Bind would not. */
-function refuseParameters(sql: string): void {
-  if (!/\$\d/.test(sql)) return;
-  const token = tokenize(sql).find(({ type }) => type === "parameter");
-  if (!token) return;
-  throw new PgError(sqlstate.undefinedParameter, `there is no parameter ${token.text}`, {
-    position: characterPosition(sql, token.start),
-  });
-}
-
 async function isOver(tunnel: Tunnel): Promise<boolean> {
   const late = Symbol("late");
   return (await Promise.race([tunnel.over, Promise.resolve(late)])) !== late;
@@ -468,17 +448,6 @@ function sameParameters(given: readonly number[], found: readonly number[], alik
     if (type === 0 || type === found[at]) return true;
     return alike && type === varchar && found[at] === text;
   });
-}
-
-function columnOf(field: SqlHttpField): Column {
-  return {
-    name: field.name,
-    typeOid: field.dataTypeID,
-    typeSize: field.dataTypeSize,
-    typeModifier: field.dataTypeModifier,
-    tableOid: field.tableID,
-    attribute: field.columnID,
-  };
 }
 
 function identifier(name: string): string {
