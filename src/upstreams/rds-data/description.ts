@@ -6,7 +6,7 @@
  */
 import type { Column } from "../../session/mod.ts";
 import { countParameters } from "../../sql/mod.ts";
-import { typeRow } from "../../types/mod.ts";
+import { oid, typeRow } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import type { SqlParameter } from "./api.ts";
@@ -28,10 +28,16 @@ export interface StatementTypes {
 /** Sends one statement. */
 export type Send = (sql: string, parameters: readonly SqlParameter[]) => Promise<Answer>;
 
+/** A column of a domain has the type below it, as in RowDescription. */
 const typesQuery = `SELECT pg_catalog.to_json(s.parameter_types::oid[])::text,
   pg_catalog.to_json(s.parameter_types::text[])::text,
   CASE pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(s)->'result_types') WHEN 'array' THEN (
-    SELECT pg_catalog.json_agg(r.name::pg_catalog.regtype::oid ORDER BY r.at)::text
+    SELECT COALESCE(pg_catalog.json_agg((
+      WITH RECURSIVE base (type, of) AS (
+        SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type AS t WHERE t.oid = r.name::pg_catalog.regtype
+        UNION ALL SELECT t.oid, t.typbasetype FROM base AS b JOIN pg_catalog.pg_type AS t ON t.oid = b.of
+      ) SELECT b.type FROM base AS b WHERE b.of = 0
+    ) ORDER BY r.at)::text, '[]')
     FROM pg_catalog.jsonb_array_elements_text(pg_catalog.to_jsonb(s)->'result_types') WITH ORDINALITY AS r (name, at)
   ) END
   FROM pg_catalog.pg_prepared_statements AS s WHERE s.name = :p1`;
@@ -51,9 +57,9 @@ export async function askTypes(
   parameterTypes: readonly number[],
 ): Promise<StatementTypes> {
   const name = `edgewire_${Date.now().toString(36)}_${(prepared++).toString(36)}_${Math.floor(Math.random() * 1e9).toString(36)}`;
-  const given = parameterTypes.map((type) => castName(type) ?? "unknown");
+  const listed = parameterTypes.map((type) => castName(type) ?? "unknown");
   // A type that follows a gap has its place.
-  const list = given.length === 0 ? "" : ` (${given.join(", ")})`;
+  const list = listed.length === 0 ? "" : ` (${listed.join(", ")})`;
   const text = bindText(sql, "keep", { at: 0, before: `PREPARE ${name}${list} AS `, behind: "" });
   resultOf(await send(text.sql, []), text);
   const answer = resultOf(await send(typesQuery, [{ name: "p1", value: { stringValue: name } }]));
@@ -62,11 +68,16 @@ export async function askTypes(
   if (oids === undefined || names === undefined) throw badAnswer("A prepared statement is not there.");
   const types = numbers(oids);
   return {
-    parameterTypes: types.map((type, at) => parameterTypes[at] || type),
+    parameterTypes: types.map((type, at) => given(parameterTypes[at]) ?? type),
     parameterNames: JSON.parse(names) as string[],
     resultTypes: results === undefined ? undefined : numbers(results),
     asked: Date.now(),
   };
+}
+
+/** A type that the client gave: 0 and unknown leave it to the server. */
+function given(typeOid: number | undefined): number | undefined {
+  return typeOid === undefined || typeOid === 0 || typeOid === oid.unknown ? undefined : typeOid;
 }
 
 function numbers(json: string): number[] {

@@ -6,6 +6,8 @@
  * parts them, and means the same to PostgreSQL.
  */
 import { characterPosition, Lexer } from "../../sql/mod.ts";
+import { PgError } from "../../wire/error.ts";
+import { sqlstate } from "../../wire/sqlstate.ts";
 
 export interface BoundText {
   readonly sql: string;
@@ -143,6 +145,18 @@ function mainStart(sql: string): number | undefined {
     closed = code === closing;
   }
   return undefined;
+}
+
+/** Refuses a parameter that no value was bound for, in PostgreSQL's words. */
+export function refuseUnbound(sql: string, bound: number): void {
+  if (!sql.includes("$")) return;
+  const lexer = new Lexer(sql);
+  while (lexer.next()) {
+    if (lexer.type !== "parameter" || (Number(lexer.value) >= 1 && Number(lexer.value) <= bound)) continue;
+    throw new PgError(sqlstate.undefinedParameter, `there is no parameter $${lexer.value}`, {
+      position: characterPosition(sql, lexer.start),
+    });
+  }
 }
 
 /** The numbers of parameters that stand somewhere without a cast of the client's own (`$1::int8`) behind them. */

@@ -206,7 +206,7 @@ function refuse(
       return lost("currval() and lastval()", "Use INSERT … RETURNING, or a transaction.");
     case "transaction":
       if (kind.type === "commitPrepared" || kind.type === "rollbackPrepared") return;
-      return lost("this statement about transactions", undefined);
+      return lost("PREPARE TRANSACTION and exported snapshots", "Use a transaction of one client.");
     case "unknown":
       return;
   }
@@ -234,10 +234,10 @@ function refuseCursor(kind: StatementClass, inTransaction: boolean): PgError | u
   return new PgError(sqlstate.invalidCursorName, `cursor "${name}" does not exist`);
 }
 
-function lost(what: string, hint: string | undefined): PgError {
+function lost(what: string, hint: string): PgError {
   return new PgError(
     sqlstate.featureNotSupported,
     `${what} cannot be had through the RDS Data API, which gives each request another session`,
-    hint === undefined ? {} : { hint },
+    { hint },
   );
 }

@@ -35,7 +35,14 @@ import {
   type StatementTypes,
 } from "./description.ts";
 import { Pages } from "./pages.ts";
-import { type Around, asSource, type BoundText, bindText, uncastParameters } from "./placeholders.ts";
+import {
+  type Around,
+  asSource,
+  type BoundText,
+  bindText,
+  refuseUnbound,
+  uncastParameters,
+} from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
 import { changesOutput, defaultModes, differingSettings } from "./settings.ts";
 import { DataTransaction } from "./transaction.ts";
@@ -81,6 +88,7 @@ export class RdsDataSession implements StatementSession {
   async query(statement: Statement, { signal }: Call): Promise<Result> {
     const plan = planOf(this.#database.parser, statement.sql);
     refuseSessionNeeds(plan, this.#transaction !== undefined);
+    refuseUnbound(statement.sql, statement.parameters.length);
     if (plan.kind.type === "closeCursor" && !this.#transaction)
       return { type: "command", tag: commandTag(plan.kind) };
     const settings = differingSettings(this.#client.parameters);

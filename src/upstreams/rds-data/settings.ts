@@ -45,15 +45,9 @@ export function defaultSetting(name: string): string {
   return defaults.get(name) ?? "";
 }
 
-/** Whether values are to be written otherwise than the API writes them. */
+/** Whether values are to be written otherwise than the API writes them. The session takes no DateStyle but ISO. */
 export function changesOutput(settings: ReadonlyMap<string, string>): boolean {
-  const { DateStyle = "ISO" } = Object.fromEntries(settings);
-  return (
-    !DateStyle.startsWith("ISO") ||
-    settings.has("TimeZone") ||
-    settings.has("bytea_output") ||
-    settings.has("extra_float_digits")
-  );
+  return settings.has("TimeZone") || settings.has("bytea_output") || settings.has("extra_float_digits");
 }
 
 /** What SET SESSION CHARACTERISTICS has asked for. */

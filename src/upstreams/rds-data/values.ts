@@ -135,7 +135,8 @@ function canonical(typeOid: number, prepare: (text: string) => string): (value: 
   const encode = binaryEncoder(typeOid);
   const decode = binaryDecoder(typeOid);
   return (value) => {
-    const text = prepare(String(value));
+    // JavaScript's String() drops the sign of zero.
+    const text = prepare(Object.is(value, -0) ? "-0" : String(value));
     try {
       return decode(encode(text));
     } catch (error) {

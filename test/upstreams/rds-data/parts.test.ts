@@ -105,6 +105,7 @@ describe("values", () => {
     ["serial", { longValue: 1 }, "1"],
     ["float4", { doubleValue: Math.fround(0.1) }, "0.1"],
     ["float8", { doubleValue: 1e21 }, "1e+21"],
+    ["float8", { doubleValue: -0 }, "-0"],
     ["float8", { stringValue: "NaN" }, "NaN"],
     ["numeric", { stringValue: "1E-7" }, "0.0000001"],
     ["numeric", { stringValue: "-1.50E+3" }, "-1500"],

@@ -228,6 +228,7 @@ describe("errors", () => {
       detail: "Key (id)=(1) already exists.",
     });
     expect(await failure("select 1 / $1::int4", [0])).toMatchObject({ code: "22012" });
+    expect(await failure("select $1")).toMatchObject({ code: "42P02", position: "8" });
   });
 
   test("have a code where the API leaves it out", async () => {

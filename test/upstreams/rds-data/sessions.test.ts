@@ -12,6 +12,8 @@ beforeAll(async () => {
   const first = await gateway.client();
   await first.query("create table books (id int primary key, title text)");
   await first.query("create type mood as enum ('sad', 'glad')");
+  await first.query("create domain whole as int");
+  await first.query("create domain positive as whole check (value > 0)");
   await first.end();
 });
 afterAll(() => gateway?.close());
@@ -171,6 +173,9 @@ describe("descriptions", () => {
       expect(await sql`select * from books`).toEqual([]);
       const select = await sql`select a.*, b.id, ${"x"}::mood from books a, books b`.describe();
       expect(select.columns.map(({ name }) => name)).toEqual(["id", "title", "id", "mood"]);
+      const domain = await sql`select 1::positive as p`.describe();
+      expect(domain.columns.map(({ type }) => type)).toEqual([23]);
+      expect((await sql`select from books`.describe()).columns).toEqual([]);
       const bad = await sql`select missing from books`.describe().catch((error) => error);
       expect([bad.code, bad.position]).toEqual(["42703", "8"]);
     } finally {
