@@ -1,10 +1,16 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+/** What runs by `npm run test:runtimes`. */
+export const runtimes: string[] = [
+  "test/adapters/{cloudflare,deno}/**/*.test.ts",
+  "test/conformance/{deno,workerd}.test.ts",
+];
+
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // The clients that need a toolchain of their own run by `npm run test:clients`.
-    exclude: ["test/clients/**", "**/node_modules/**"],
+    exclude: ["test/clients/**", ...runtimes, "**/node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
