@@ -12,7 +12,6 @@ import type {
   Column,
   Description,
   Result,
-  Row,
   SavepointAction,
   Statement,
   StatementSession,
@@ -22,8 +21,9 @@ import type {
 import { commandTag } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
-import type { ExecuteResponse, Field, SqlParameter } from "./api.ts";
+import type { ExecuteResponse, SqlParameter } from "./api.ts";
 import type { Answer } from "./client.ts";
+import { hasArrays, nameParameters, reader, textColumns } from "./columns.ts";
 import {
   askColumnNames,
   askTypes,
@@ -35,19 +35,12 @@ import {
   type StatementTypes,
 } from "./description.ts";
 import { Pages } from "./pages.ts";
-import {
-  type Around,
-  asSource,
-  type BoundText,
-  bindText,
-  refuseUnbound,
-  uncastParameters,
-} from "./placeholders.ts";
+import { type BoundText, bindText, refuseUnbound, uncastParameters } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
 import { changesOutput, defaultModes, differingSettings } from "./settings.ts";
 import { DataTransaction } from "./transaction.ts";
 import type { RdsDataDatabase } from "./upstream.ts";
-import { cellReader, fieldOf, isGiven, oidOfName } from "./values.ts";
+import { fieldOf, isGiven, oidOfName } from "./values.ts";
 
 /** Statements whose types are remembered, the longest of them in characters, and for how many milliseconds. */
 const maxKnown = 1_000;
@@ -373,42 +366,9 @@ export class RdsDataSession implements StatementSession {
   }
 }
 
-function hasArrays({ columnMetadata = [] }: ExecuteResponse): boolean {
-  return columnMetadata.some(({ typeName = "" }) => typeName.startsWith("_"));
-}
-
-/** A column that is a parameter has no name in PostgreSQL; behind a cast it has that of the type. */
-function nameParameters<Named extends { readonly name: string }>(
-  columns: readonly Named[],
-  places: readonly number[],
-): Named[] {
-  const unnamed = new Set(places.map((place) => (place < 0 ? columns.length + place : place)));
-  return columns.map((column, at) => (unnamed.has(at) ? { ...column, name: "?column?" } : column));
-}
-
 function keyOf({ statement, settings }: Run): string {
   const { sql, parameterTypes } = statement;
   return JSON.stringify([settings.get("search_path"), settings.get("role"), parameterTypes, sql]);
-}
-
-/** A statement as the source of one that gives its columns as text, by the output functions of their types. */
-function textColumns(sql: string, count: number, asText: (column: number) => boolean): Around {
-  const names = Array.from({ length: count }, (_, at) => `c${at + 1}`);
-  const list = names.map((name, at) =>
-    asText(at)
-      ? `CASE WHEN ${name} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', ${name}) END AS ${name}`
-      : name,
-  );
-  const columns = count === 0 ? "" : ` (${names.join(", ")})`;
-  return asSource(sql, `edgewire${columns} AS`, `SELECT ${list.join(", ")} FROM edgewire`);
-}
-
-function reader(
-  columns: readonly Column[],
-  asText: (column: number) => boolean,
-): (record: readonly Field[]) => Row {
-  const cells = columns.map(({ typeOid = 25 }, at) => cellReader(asText(at) ? 25 : typeOid));
-  return (record) => record.map((field, at) => cells[at]?.(field) ?? null);
 }
 
 /** Statements that cannot be prepared: their parameters are what the client says, and few have rows. */
