@@ -6,6 +6,8 @@ export { connectUrl } from "./connect-url.ts";
 export { openers } from "./databases.ts";
 export { clientAddress, type HttpListener, type HttpListenOptions, listenHttp } from "./http.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";
+export { openNeon } from "./neon.ts";
+export { loadParser } from "./parser.ts";
 export { openPglite, type PgliteBackend, type PgliteOptions } from "./pglite.ts";
 export { openPostgres } from "./postgres.ts";
 export { type ServeOptions, serve } from "./serve.ts";
