@@ -3,7 +3,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 /** What runs by `npm run test:runtimes`. */
 export const runtimes: string[] = [
   "test/adapters/{cloudflare,deno}/**/*.test.ts",
-  "test/conformance/{deno,workerd}.test.ts",
+  // Every way in, Node's among them, and every driver: the transcripts are played in memory by `npm test`.
+  "test/conformance/{deno,node,workerd}.test.ts",
+  "test/upstreams/neon/conformance.test.ts",
 ];
 
 const config: ViteUserConfig = defineConfig({

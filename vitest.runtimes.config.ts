@@ -1,5 +1,5 @@
-// `npm run test:runtimes`: the gateway on Deno and on Workers, in processes of those runtimes. Both come by npm; they are
-// apart so that `npm test` stays under five minutes.
+// `npm run test:runtimes`: the gateway on Deno and on Workers, in processes of those runtimes, and every transcript and
+// driver over every way in. All of it comes by npm; it is apart so that `npm test` stays under five minutes.
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import node, { runtimes } from "./vitest.config.ts";
 

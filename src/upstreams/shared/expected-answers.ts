@@ -57,6 +57,11 @@ export class ExpectedAnswers {
     return this.#ended;
   }
 
+  /** The backend passes over what is sent now, up to Sync. */
+  get skipping(): boolean {
+    return this.#skipping;
+  }
+
   /** Extended messages were sent, or skipped, and no Sync behind them. */
   get open(): boolean {
     return this.#skipping || this.#touched;

@@ -253,7 +253,8 @@ export class Outgoing {
         const text = this.#portalTexts.get(message.portal) ?? "";
         this.expected.add("execute");
         this.#note(text);
-        if (!mayCopyIn.test(text)) return;
+        // What is passed over starts none, whatever its portal was before.
+        if (this.expected.skipping || !mayCopyIn.test(text)) return;
         this.copy = "possible";
         this.copyByExecute = true;
       }

@@ -135,6 +135,17 @@ describe("a transaction", () => {
     expect(await other.answer).toBe("went on");
   });
 
+  test("what is passed over behind a COPY that failed waits for no other COPY", async () => {
+    const [a] = await two();
+    void a.send(...run("copy t from stdin"), flush);
+    await a.until("CopyInResponse");
+    void a.send(copyData("not a number\n"));
+    await a.until("ErrorResponse");
+    void a.send(copyDone, ...run("select 1"), sync, query("select 'went on'"));
+    await a.until("ReadyForQuery", 2);
+    expect(a.take().at(-3)).toBe("DataRow went on");
+  });
+
   test("nor is what such a client sends mixed up or lost", async () => {
     const [a, b] = await two();
     const sent: string[] = [];
