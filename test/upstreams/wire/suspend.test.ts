@@ -53,6 +53,11 @@ async function embeddedServer(): Promise<Server> {
 const real = await realServer();
 if (typeof real === "string") console.log(`suspending sessions over PostgreSQL: not run, ${real}`);
 
+console.log(
+  "not run over the embedded database: another session user, and what the server reports otherwise now: " +
+    "its one session cannot go back to its first user, and has no administrator beside it",
+);
+
 describe.skipIf(typeof real === "string")("over PostgreSQL", () => suite(async () => real as Server, true));
 describe("over the embedded database behind a gateway", () => suite(embeddedServer, false));
 
