@@ -8,11 +8,18 @@ export const runtimes: string[] = [
   "test/upstreams/neon/conformance.test.ts",
 ];
 
+/** What runs by `npm run test:upstreams`. */
+export const upstreams: string[] = [
+  "test/upstreams/**/*.heavy.test.ts",
+  "test/upstreams/contract/**/*.test.ts",
+  "test/conformance/upstreams/**/*.test.ts",
+];
+
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // The clients that need a toolchain of their own run by `npm run test:clients`.
-    exclude: ["test/clients/**", ...runtimes, "**/node_modules/**"],
+    exclude: ["test/clients/**", ...runtimes, ...upstreams, "**/node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
