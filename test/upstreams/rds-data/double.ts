@@ -81,27 +81,29 @@ export class RdsDataDouble {
   /** Milliseconds that were slept away. */
   #skipped = 0;
   readonly #server: Server;
-  readonly #signer = new SignatureV4({
-    credentials,
-    region,
-    service: "rds-data",
-    sha256: Sha256,
-    applyChecksum: false,
-  });
+  readonly #signer: SignatureV4;
   #transaction: OpenTransaction | undefined;
   #transactions = 0;
   /** PGlite is one session: it is one request's, or one transaction's, at a time. */
   #turn: Promise<void> = Promise.resolve();
   readonly #typeNames = new Map<number, { name: string; kind: string; element: number }>();
 
-  private constructor(db: PGlite) {
+  private constructor(db: PGlite, keys: typeof credentials) {
     this.db = db;
+    this.#signer = new SignatureV4({
+      credentials: keys,
+      region,
+      service: "rds-data",
+      sha256: Sha256,
+      applyChecksum: false,
+    });
     this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
-  static async start(): Promise<RdsDataDouble> {
+  /** `keys`: whose signatures it takes. */
+  static async start(keys: typeof credentials = credentials): Promise<RdsDataDouble> {
     const db = await PGlite.create();
-    const double = new RdsDataDouble(db);
+    const double = new RdsDataDouble(db, keys);
     await db.execProtocolRaw(startupPacket());
     await new Promise<void>((resolve) => double.#server.listen(0, "127.0.0.1", resolve));
     return double;
