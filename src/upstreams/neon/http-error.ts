@@ -4,6 +4,7 @@
  */
 import { type ErrorFields, PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { fieldsOf, textOf } from "../http-failure.ts";
 
 const largeResultHint =
   "Read it in parts by a cursor in a transaction, or add fetch=tunnel to the database's URL: neither goes by HTTP.";
@@ -13,7 +14,7 @@ export function answerError(
   status: number,
   text: string,
 ): { readonly type: "refused"; readonly error: PgError } {
-  const said = readJson(text);
+  const said = fieldsOf(text);
   const message = textOf(said.message) ?? textOf(said.msg) ?? textOf(said.error);
   const code = textOf(said.code);
   if (status === 400 && message !== undefined && code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
@@ -102,51 +103,4 @@ export function badAnswer(what: string): PgError {
       detail: `${what[0]?.toUpperCase()}${what.slice(1)}.`,
     },
   );
-}
-
-/** The connection to the endpoint failed. */
-export function connectionError(cause: unknown, url: string): PgError {
-  if (cause instanceof PgError) return cause;
-  const { host } = new URL(url);
-  return neverSent(cause)
-    ? new PgError(sqlstate.sqlclientUnableToEstablishSqlconnection, `could not reach ${host}`, {}, { cause })
-    : new PgError(
-        sqlstate.connectionFailure,
-        `the connection to ${host} failed`,
-        { detail: "Whether the statement has run is not known." },
-        { cause },
-      );
-}
-
-/** What Node's undici says before a connection stands, and what Deno's fetch does. */
-const refusals: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
-
-/** Whether an error of fetch came before anything was sent, so that another try cannot run a statement twice. */
-export function neverSent(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as { code?: unknown };
-    if (typeof code === "string" && refusals.has(code)) return true;
-    if (/client error \(Connect\)/.test(at.message)) return true;
-  }
-  return false;
-}
-
-function readJson(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-  } catch {
-    return {};
-  }
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

@@ -4,7 +4,8 @@
  */
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
-import { answerError, badAnswer, connectionError, neverSent, tooLargeRequest } from "./http-error.ts";
+import { connectionError, neverSent } from "../http-failure.ts";
+import { answerError, badAnswer, tooLargeRequest } from "./http-error.ts";
 
 /** What is used of the standard's `fetch`. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;

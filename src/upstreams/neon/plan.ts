@@ -11,7 +11,7 @@ import {
   type StatementClass,
   sessionNeeds,
 } from "../../sql/mod.ts";
-import { PgError } from "../../wire/error.ts";
+import { planner } from "../planner.ts";
 
 export interface Plan {
   readonly way: "http" | "tunnel";
@@ -30,30 +30,6 @@ export interface Plan {
   readonly changesSchema: boolean;
   /** A SELECT that calls no function: it can be stopped anywhere without a difference. */
   readonly harmless: boolean;
-}
-
-const plans: WeakMap<ParsedStatement, Plan> = new WeakMap();
-
-/** The plan for one statement. A text that the parser does not know may be that of a newer server. */
-export function planOf(parser: Parser, sql: string): Plan {
-  const statement = parseOne(parser, sql);
-  if (!statement) return unknownPlan(sql);
-  let plan = plans.get(statement);
-  if (!plan) {
-    plan = makePlan(statement);
-    plans.set(statement, plan);
-  }
-  return plan;
-}
-
-function parseOne(parser: Parser, sql: string): ParsedStatement | undefined {
-  try {
-    const [statement, ...more] = parser.parse(sql);
-    return more.length === 0 ? statement : undefined;
-  } catch (error) {
-    if (error instanceof PgError) return undefined;
-    throw error;
-  }
 }
 
 /** For a text of which nothing is known: any session may be needed, and left behind. */
@@ -145,6 +121,9 @@ function makePlan(statement: ParsedStatement): Plan {
       !/"(FuncCall|intoClause|InsertStmt|UpdateStmt|DeleteStmt|MergeStmt)":/.test(JSON.stringify(node)),
   };
 }
+
+/** The plan for one statement. */
+export const planOf: (parser: Parser, sql: string) => Plan = planner(makePlan, unknownPlan);
 
 function pins(
   { type, text }: ParsedStatement,

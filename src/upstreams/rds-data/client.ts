@@ -1,7 +1,7 @@
 /** The client of the RDS Data API: five routes, JSON both ways. Signing is the caller's. */
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
-import { connectionError } from "../neon/http-error.ts";
+import { connectionError } from "../http-failure.ts";
 import type { DataApiResponse, ExecuteResponse, Route, SignedFetch, SqlParameter } from "./api.ts";
 import { type ApiError, readError } from "./errors.ts";
 

@@ -4,6 +4,7 @@
  */
 import { type ErrorFields, PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { fieldsOf, textOf } from "../http-failure.ts";
 
 /** What a session can do something about. */
 export type Refusal =
@@ -26,7 +27,7 @@ export interface ApiError {
 
 /** Reads an answer that is not 200. `type` is the header `x-amzn-ErrorType`, which has more than the name. */
 export function readError(status: number, type: string | null, body: string): ApiError {
-  const said = readJson(body);
+  const said = fieldsOf(body);
   const name = (type ?? textOf(said.__type) ?? textOf(said.code) ?? "")
     .replace(/^.*#/, "")
     .replace(/:.*$/, "");
@@ -208,17 +209,4 @@ const guesses: readonly (readonly [RegExp, string])[] = [
 function said(name: string, message: string, status?: number): string {
   const what = [name, message].filter((part) => part !== "").join(": ");
   return what === "" ? `Status ${status ?? 0}` : what;
-}
-
-function readJson(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-  } catch {
-    return {};
-  }
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

@@ -12,6 +12,7 @@ import {
 } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { planner } from "../planner.ts";
 
 export interface Plan {
   readonly kind: StatementClass;
@@ -27,31 +28,6 @@ export interface Plan {
   readonly changesSchema: boolean;
   /** Makes something temporary that outlives the transaction. */
   readonly makesTemporary: boolean;
-}
-
-const plans: WeakMap<ParsedStatement, Plan> = new WeakMap();
-
-/** The plan for one statement. */
-export function planOf(parser: Parser, sql: string): Plan {
-  const statement = parseOne(parser, sql);
-  if (!statement) return unknown(sql);
-  let plan = plans.get(statement);
-  if (!plan) {
-    plan = makePlan(statement);
-    plans.set(statement, plan);
-  }
-  return plan;
-}
-
-/** A text that the parser does not know may be that of a newer server, which then has the right error, too. */
-function parseOne(parser: Parser, sql: string): ParsedStatement | undefined {
-  try {
-    const [statement, ...more] = parser.parse(sql);
-    return more.length === 0 ? statement : undefined;
-  } catch (error) {
-    if (error instanceof PgError) return undefined;
-    throw error;
-  }
 }
 
 function unknown(sql: string): Plan {
@@ -111,6 +87,9 @@ function makePlan(statement: ParsedStatement): Plan {
       needs.has("temporary") && (into || makers.has(type)) && !dropsOnCommit.test(JSON.stringify(node)),
   };
 }
+
+/** The plan for one statement. */
+export const planOf: (parser: Parser, sql: string) => Plan = planner(makePlan, unknown);
 
 function hasItems(list: unknown): boolean {
   return Array.isArray(list) && list.length > 0;
