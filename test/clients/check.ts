@@ -57,8 +57,7 @@ async function passes(client: string, check: Check, target: Target, report: Repo
       report.skip(`${client}: ${check.name}`, target.name, error.message);
       return true;
     }
-    report.fail(client, check.name, target.name, (error as Error).message);
-    return false;
+    return !report.fail(client, check.name, target.name, (error as Error).message);
   } finally {
     clearTimeout(timer);
     for (const cleanup of cleanups.reverse()) await cleanup();

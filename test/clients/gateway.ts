@@ -22,6 +22,8 @@ export interface GatewayOptions {
   database?: string;
   /** With a certificate, the password is asked for with SCRAM and the URL checks the certificate in full. */
   login?: { user: string; password: string; certificate: Certificate };
+  /** Environment variables besides its own. */
+  env?: NodeJS.ProcessEnv;
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -35,7 +37,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     flags.push("--tls-cert", certificate.certificate, "--tls-key", certificate.key);
     url = tlsUrl(port, user, password, certificate);
   }
-  return await served(url, port, process.execPath, [cli, "serve", "--no-http", ...flags]);
+  const env = { ...process.env, ...options.env };
+  return await served(url, port, process.execPath, [cli, "serve", "--no-http", ...flags], { env });
 }
 
 /**

@@ -45,9 +45,10 @@ export async function runProgram(
       if (word === "ok") report.ok(program.name, current, target.name);
       else if (word === "skip") report.skip(`${program.name}: ${current}`, target.name, detail);
       else {
-        report.fail(program.name, current, target.name, detail);
-        failed = current;
-        stop.abort();
+        if (report.fail(program.name, current, target.name, detail)) {
+          failed = current;
+          stop.abort();
+        }
       }
       current = "";
     }

@@ -21,15 +21,22 @@ export class Report {
     print(`ok ${client}: ${check} [${target}]`);
   }
 
-  /** @param detail what was seen; its further lines are indented below the first. Cut when it is long. */
-  fail(client: string, check: string, target: string, detail: string): void {
-    const because = whyDifferent(client, check, target);
-    if (because !== undefined) return this.skip(`${client}: ${check}`, target, because);
+  /**
+   * @param detail what was seen; its further lines are indented below the first. Cut when it is long.
+   * @returns whether it counts as failed, and is no known difference
+   */
+  fail(client: string, check: string, target: string, detail: string): boolean {
+    const because = whyDifferent(client, check, target, detail);
+    if (because !== undefined) {
+      this.skip(`${client}: ${check}`, target, because);
+      return false;
+    }
     this.failed += 1;
     const [first = "", ...rest] = cut(detail.trim()).split("\n");
     const line = `FAIL ${client}: ${check} [${target}]${first === "" ? "" : `: ${first}`}`;
     this.failures.push(line);
     print([line, ...rest.map((text) => `    ${text}`)].join("\n"));
+    return true;
   }
 
   skip(client: string, target: string, reason: string): void {

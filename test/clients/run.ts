@@ -20,8 +20,8 @@ const usage = `Usage: node test/clients/run.ts [options]
 
   --only <names>      clients to run, separated by commas: psql, pgbench, ${programs.map((p) => p.name).join(", ")}
   --target <names>    servers to run against: embedded, postgres, tls, deno, workerd, tunnel-deno, tunnel-workerd
-                      (the default is all of these); direct and direct-tls are a PostgreSQL server without a
-                      gateway, to check the programs
+                      (the default is all of these); neon and rds-data; direct and direct-tls are a PostgreSQL
+                      server without a gateway, to check the programs
   --url <url>         run against this server instead; a password in it is taken to be needed
   --check <text>      only the checks whose name contains this text
   --help

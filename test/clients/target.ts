@@ -1,6 +1,7 @@
 /** The servers that the clients are checked against, each started for the purpose. */
 
 import { type Certificate, makeCertificate } from "./certificate.ts";
+import { startNeonDouble, startRdsDataDouble } from "./data-apis.ts";
 import { type Gateway, type GatewayOptions, startGateway, tlsUrl } from "./gateway.ts";
 import { findPostgresServer, type PostgresServer, startPostgresServer } from "./postgres-server.ts";
 import type { Report } from "./report.ts";
@@ -56,6 +57,19 @@ export async function startTarget(
   switch (name) {
     case "embedded":
       return { ...plain, url: await gateway({}) };
+    case "neon": {
+      const bin = await findPostgresServer();
+      // The tunnel's sessions take 20 at most; requests have others.
+      const behind = bin && `postgres=${serverUrl(await postgres(bin))}?pool_size=50`;
+      const { double, upstream } = await startNeonDouble(behind);
+      stops.push(() => endGateway(double, name, report));
+      return { ...plain, url: await gateway({ database: upstream }) };
+    }
+    case "rds-data": {
+      const { upstream, env, stop } = await startRdsDataDouble();
+      stops.push(stop);
+      return { ...plain, url: await gateway({ database: upstream, env }) };
+    }
     case "deno":
     case "tunnel-deno": {
       const deno = await startDeno();
@@ -87,12 +101,16 @@ export async function startTarget(
         };
       }
       const server = await postgres(bin);
-      const url = `postgresql://postgres@127.0.0.1:${server.port}/postgres`;
+      const url = serverUrl(server);
       return { ...plain, url: name === "direct" ? url : await gateway({ database: `postgres=${url}` }) };
     }
     default:
       throw new Error(`no target ${name}`);
   }
+}
+
+function serverUrl({ port }: PostgresServer): string {
+  return `postgresql://postgres@127.0.0.1:${port}/postgres`;
 }
 
 /** A gateway that lived through every client must also end well. */

@@ -1,0 +1,15 @@
+/**
+ * The double of the RDS Data API as a process: prints the `rds-data:` URL to serve, and ends at SIGTERM. It takes requests
+ * signed with the credentials in its environment.
+ */
+
+import { RdsDataDouble } from "../upstreams/rds-data/double.ts";
+
+const { AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "", AWS_SESSION_TOKEN = "" } = process.env;
+const double = await RdsDataDouble.start({
+  accessKeyId: AWS_ACCESS_KEY_ID,
+  secretAccessKey: AWS_SECRET_ACCESS_KEY,
+  sessionToken: AWS_SESSION_TOKEN,
+});
+process.once("SIGTERM", () => void double.close());
+process.stdout.write(`${double.url}\n`);
