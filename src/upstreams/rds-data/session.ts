@@ -21,6 +21,7 @@ import type {
 import { commandTag } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { defaultModes, differingSettings } from "../kept-settings.ts";
 import type { ExecuteResponse, SqlParameter } from "./api.ts";
 import type { Answer } from "./client.ts";
 import { hasArrays, nameParameters, reader, textColumns } from "./columns.ts";
@@ -37,7 +38,7 @@ import {
 import { Pages } from "./pages.ts";
 import { type BoundText, bindText, refuseUnbound, uncastParameters } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
-import { changesOutput, defaultModes, differingSettings } from "./settings.ts";
+import { changesOutput } from "./settings.ts";
 import { DataTransaction } from "./transaction.ts";
 import type { RdsDataDatabase } from "./upstream.ts";
 import { fieldOf, isGiven, oidOfName } from "./values.ts";

@@ -2,10 +2,11 @@
 import type { TransactionModes } from "../../session/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { defaultSetting, modesStatement } from "../kept-settings.ts";
 import type { SqlParameter } from "./api.ts";
 import { type Answer, type DataApi, wait } from "./client.ts";
 import type { StatementTypes } from "./description.ts";
-import { defaultSetting, modesStatement, settingsStatement } from "./settings.ts";
+import { settingsStatement } from "./settings.ts";
 
 /** Milliseconds before each further ROLLBACK, or ROLLBACK TO, while a cancelled statement still runs. */
 const busyDelays = [100, 200, 400, 800, 1_600, 3_200];

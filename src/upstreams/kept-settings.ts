@@ -1,0 +1,71 @@
+/**
+ * Settings of a client's session that the gateway keeps, for APIs that give each request another session: what differs
+ * from what that session has is set anew in each request or transaction, for it alone (`set_config(…, true)`).
+ */
+import type { TransactionModes } from "../session/mod.ts";
+
+/** Those that change what a statement does or gives. Names and notices (application_name, client_min_messages) do not. */
+const defaults: ReadonlyMap<string, string> = new Map([
+  ["bytea_output", "hex"],
+  ["check_function_bodies", "on"],
+  ["DateStyle", "ISO, MDY"],
+  ["extra_float_digits", "1"],
+  ["IntervalStyle", "postgres"],
+  ["lc_monetary", "C"],
+  ["lc_numeric", "C"],
+  ["lc_time", "C"],
+  ["lock_timeout", "0"],
+  ["role", "none"],
+  ["row_security", "on"],
+  ["search_path", '"$user", public'],
+  ["standard_conforming_strings", "on"],
+  ["statement_timeout", "0"],
+  ["synchronous_commit", "on"],
+  ["TimeZone", "UTC"],
+  ["work_mem", "4MB"],
+  ["xmloption", "content"],
+]);
+
+/** The names of the settings that are kept, but for custom ones. */
+export const keptSettings: readonly string[] = [...defaults.keys()];
+
+/** The settings that differ from PostgreSQL's defaults, or from what the database was found to begin with. */
+export function differingSettings(
+  parameters: ReadonlyMap<string, string>,
+  found: ReadonlyMap<string, string> = defaults,
+): Map<string, string> {
+  const differing = new Map<string, string>();
+  for (const [name, value] of parameters) {
+    const initial = name.includes(".") ? "" : found.get(name);
+    if (initial === undefined || !(defaults.has(name) || name.includes(".")) || initial === value) continue;
+    // From 1 on a float is written with as many digits as it needs, and no more.
+    if (name === "extra_float_digits" && Number(value) >= 1 && Number(initial) >= 1) continue;
+    differing.set(name, value);
+  }
+  return differing;
+}
+
+/** PostgreSQL's default of a setting. */
+export function defaultSetting(name: string): string {
+  return defaults.get(name) ?? "";
+}
+
+/** What SET SESSION CHARACTERISTICS has asked for. */
+export function defaultModes(parameters: ReadonlyMap<string, string>): TransactionModes {
+  const isolation = parameters.get("default_transaction_isolation");
+  return {
+    ...(isolation !== undefined && isolation !== "read committed" && { isolation }),
+    ...(parameters.get("default_transaction_read_only") === "on" && { readOnly: true }),
+    ...(parameters.get("default_transaction_deferrable") === "on" && { deferrable: true }),
+  };
+}
+
+/** SET TRANSACTION, the first statement of one that has modes. */
+export function modesStatement({ isolation, readOnly, deferrable }: TransactionModes): string | undefined {
+  const modes = [
+    isolation !== undefined && `ISOLATION LEVEL ${isolation.toUpperCase()}`,
+    readOnly !== undefined && (readOnly ? "READ ONLY" : "READ WRITE"),
+    deferrable !== undefined && (deferrable ? "DEFERRABLE" : "NOT DEFERRABLE"),
+  ].filter((mode) => mode !== false);
+  return modes.length === 0 ? undefined : `SET TRANSACTION ${modes.join(", ")}`;
+}
