@@ -6,6 +6,7 @@
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { normalize } from "./setting-values.ts";
+import type { TransactionModes } from "./upstream.ts";
 
 /** The version of PostgreSQL whose behaviour the session shows; clients choose their catalog queries by it. */
 export const serverVersion = "18.0";
@@ -161,9 +162,10 @@ export class Parameters {
     this.#changed.clear();
   }
 
-  /** SHOW. */
+  /** SHOW. Outside of a transaction the modes are those that the next one would have. */
   show(name: string): string {
-    const value = this.#values.get(settingName(name));
+    const key = settingName(name);
+    const value = this.#values.get(this.#levels.length === 0 ? (nextModes.get(key) ?? key) : key);
     if (value === undefined) throw unrecognized(name);
     return value;
   }
@@ -207,6 +209,19 @@ export class Parameters {
 
   begin(savepoint?: string): void {
     this.#levels.push({ savepoint, values: new Map(this.#values), hidden: new Map(this.#hidden) });
+  }
+
+  /** The modes that a transaction has begun with: they end with it. */
+  setModes({ isolation, readOnly, deferrable }: TransactionModes): void {
+    const modes = [
+      ["transaction_isolation", isolation ?? "read committed"],
+      ["transaction_read_only", readOnly ? "on" : "off"],
+      ["transaction_deferrable", deferrable ? "on" : "off"],
+    ] as const;
+    for (const [key, value] of modes) {
+      this.#hidden.set(key, this.#values.get(key));
+      this.#change(key, value);
+    }
   }
 
   /** RELEASE: the innermost level of that name ends, its values stay. */
@@ -256,6 +271,13 @@ export class Parameters {
     if (reported.has(key)) this.#changed.add(key);
   }
 }
+
+const nextModes: ReadonlyMap<string, string> = new Map(
+  ["isolation", "read_only", "deferrable"].map((mode) => [
+    `transaction_${mode}`,
+    `default_transaction_${mode}`,
+  ]),
+);
 
 /** Settings of the transaction at hand, which RESET ALL leaves alone. */
 const transactionOnly: ReadonlySet<string> = new Set([

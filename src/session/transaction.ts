@@ -32,9 +32,10 @@ export class Transaction {
   /** Opens the implicit transaction, where the upstream has transactions and none is open. */
   async beginImplicit(call: RunningCall): Promise<void> {
     if (this.status !== "I" || this.implicit || !this.#upstream.begin) return;
-    await this.#upstream.begin({ ...this.#defaults(), implicit: true }, call);
+    const modes = this.#defaults();
+    await this.#upstream.begin({ ...modes, implicit: true }, call);
     this.implicit = true;
-    this.#client.settings.begin();
+    this.#begun(modes);
   }
 
   /** Ends the implicit transaction, if one is open. */
@@ -56,8 +57,9 @@ export class Transaction {
       this.implicit = false;
     } else {
       if (!this.#upstream.begin) throw unsupported();
-      await this.#upstream.begin({ ...this.#defaults(), ...modes }, call);
-      this.#client.settings.begin();
+      const all = { ...this.#defaults(), ...modes };
+      await this.#upstream.begin(all, call);
+      this.#begun(all);
     }
     this.status = "T";
   }
@@ -153,6 +155,12 @@ export class Transaction {
     }
     settings.commit();
     await channels?.commit();
+  }
+
+  #begun(modes: TransactionModes): void {
+    const { settings } = this.#client;
+    settings.begin();
+    if (this.#upstream.settings !== "upstream") settings.setModes(modes);
   }
 
   async #prepareChannels(channels: Channels): Promise<void> {

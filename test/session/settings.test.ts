@@ -36,6 +36,35 @@ describe("SET, RESET and SHOW", () => {
     ]);
   });
 
+  test("the modes of a transaction, and outside of one those of the next", async () => {
+    const shown = await answers([
+      "begin isolation level serializable, read only",
+      "show transaction isolation level",
+      "show transaction_read_only",
+      "savepoint a",
+      "rollback to a",
+      "show transaction_isolation",
+      "commit and chain",
+      "show transaction_isolation",
+      "rollback",
+      "show transaction_isolation",
+      "set session characteristics as transaction isolation level repeatable read",
+      "show transaction_isolation",
+      "begin",
+      "show transaction_isolation",
+    ]);
+    const values = shown.flatMap((line) => /DataRow ([^,]*)/.exec(line)?.[1] ?? []);
+    expect(values).toEqual([
+      "serializable",
+      "on",
+      "serializable",
+      "serializable",
+      "read committed",
+      "repeatable read",
+      "repeatable read",
+    ]);
+  });
+
   test("one that is not reported", async () => {
     expect(await answers(["set statement_timeout = 100", "show statement_timeout", "reset all"])).toEqual([
       "CommandComplete SET",
