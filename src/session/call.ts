@@ -11,6 +11,7 @@ export class RunningCall implements Call {
   #controller: AbortController | undefined;
   #reason: PgError | undefined;
   #rejectRace: ((reason: PgError) => void) | undefined;
+  #done = false;
 
   constructor(client: ClientContext) {
     this.client = client;
@@ -26,6 +27,7 @@ export class RunningCall implements Call {
   }
 
   cancel(reason: "user" | "timeout"): void {
+    if (this.#done) return;
     this.abort(
       new PgError(
         sqlstate.queryCanceled,
@@ -41,6 +43,11 @@ export class RunningCall implements Call {
     this.#reason = reason;
     this.#controller?.abort(reason);
     this.#rejectRace?.(reason);
+  }
+
+  /** What it ran is committed, and its results are at hand: a cancel comes too late to say that it did not happen. */
+  done(): void {
+    this.#done = true;
   }
 
   /** Throws if the call was aborted. */

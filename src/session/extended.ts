@@ -3,33 +3,25 @@
  * stands between two Syncs is one implicit transaction where it has more than one statement.
  */
 import type { StatementClass } from "../sql/statement.ts";
-import { decodeBinary } from "../types/binary.ts";
-import { oid, typeSize } from "../types/oid.ts";
 import { PgError } from "../wire/error.ts";
-import {
-  constantFrames,
-  encodeBackend,
-  type FrontendMessage,
-  frontendCodes,
-  writeCommandComplete,
-} from "../wire/mod.ts";
+import { constantFrames, encodeBackend, frontendCodes, writeCommandComplete } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
-import { decodeText } from "../wire/utf8.ts";
+import { Batch, takesBatches } from "./batch.ts";
+import { makePortal } from "./bind.ts";
 import { after, guard, type RunningCall } from "./call.ts";
-import { describeControl, runStatement } from "./control.ts";
+import { runStatement } from "./control.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
+import { describe, describeWithoutUpstream } from "./description.ts";
+import { foresee } from "./foresee.ts";
 import type { Output } from "./output.ts";
+import { type ExtendedMessage, isExecuteOf, type Message, type Pipeline } from "./pipeline.ts";
 import { inStatement } from "./position.ts";
 import { finish, type Portal, type PreparedStatement, prepareStatement } from "./prepared.ts";
-import { checkFormat, checkResultFormats, describeColumns, formatOf, RowCursor, settle } from "./rows.ts";
+import { checkFormat, checkResultFormats, describeColumns, RowCursor } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
-import type { Column, Description, Parameter, Result, RowsResult, StatementSession } from "./upstream.ts";
-
-type Message<Type extends FrontendMessage["type"]> = Extract<FrontendMessage, { type: Type }>;
-type Describe = NonNullable<StatementSession["describe"]>;
-export type ExtendedMessage = Message<"Parse" | "Bind" | "Describe" | "Close" | "Execute">;
+import type { Column, Description, Result, RowsResult } from "./upstream.ts";
 
 /** Runs a pipeline; `sync` tells that its end is known, so that a single statement needs no transaction around it. */
 export function runPipeline(
@@ -40,15 +32,15 @@ export function runPipeline(
 ): void | Promise<void> {
   let executes = 0;
   for (const { type } of messages) if (type === "Execute") executes++;
-  return runFrom({ context, messages, implicit: executes > 1 || !sync, call }, 0);
+  const plain = { context, messages, implicit: executes > 1 || !sync, call, batch: undefined };
+  if (executes > 1 && sync && takesBatches(context)) return runAtOnce(plain);
+  return runFrom(plain, 0);
 }
 
-interface Pipeline {
-  readonly context: StatementContext;
-  readonly messages: readonly ExtendedMessage[];
-  /** Its statements belong to one transaction. */
-  readonly implicit: boolean;
-  readonly call: RunningCall;
+async function runAtOnce(pipeline: Pipeline): Promise<void> {
+  const { context, messages, call } = pipeline;
+  const foreseen = await foresee(context, messages, call);
+  await runFrom(foreseen ? { ...pipeline, batch: new Batch(foreseen) } : pipeline, 0);
 }
 
 function runFrom(pipeline: Pipeline, first: number): void | Promise<void> {
@@ -65,9 +57,9 @@ function runMessage(pipeline: Pipeline, at: number): void | Promise<void> {
   const next = messages[at + 1];
   switch (message.type) {
     case "Parse":
-      return parse(context, message);
+      return parse(pipeline, message);
     case "Bind":
-      return bind(context, message, call);
+      return bind(pipeline, message);
     case "Describe":
       if (message.kind === "S") return describeStatement(context, message.name, call);
       return describePortal(pipeline, message.name, isExecuteOf(next, message.name));
@@ -80,130 +72,23 @@ function runMessage(pipeline: Pipeline, at: number): void | Promise<void> {
   }
 }
 
-function parse(context: StatementContext, message: Message<"Parse">): void {
+function parse({ context, batch }: Pipeline, message: Message<"Parse">): void {
   const { prepared, transaction, output } = context;
-  const statement = prepareStatement(message.statement, message.query, message.parameterTypes);
+  const statement =
+    batch?.foreseen.prepared.get(message) ??
+    prepareStatement(message.statement, message.query, message.parameterTypes);
   if (statement.kind) refuseInFailedBlock(transaction.status, statement.kind);
   prepared.add(statement);
   output.writer.raw(constantFrames.parseComplete);
 }
 
-function bind(context: StatementContext, message: Message<"Bind">, call: RunningCall): void | Promise<void> {
-  const { prepared, transaction } = context;
-  const statement = prepared.get(message.statement);
-  const formats = message.parameterFormats;
-  const values = message.parameters;
-  if (formats.length > 1 && formats.length !== values.length) {
-    throw new PgError(
-      sqlstate.protocolViolation,
-      `bind message has ${formats.length} parameter formats but ${values.length} parameters`,
-    );
-  }
-  if (values.length !== statement.parameterCount) {
-    throw new PgError(
-      sqlstate.protocolViolation,
-      `bind message supplies ${values.length} parameters, but prepared statement "${statement.name}" requires ${statement.parameterCount}`,
-    );
-  }
-  refuseInFailedBlock(transaction.status, statement.kind);
-  const types = formats.includes(1) ? parameterTypes(context, statement, call) : statement.parameterTypes;
-  return after(types, (known) => addPortal(context, message, statement, known));
-}
-
-function addPortal(
-  context: StatementContext,
-  message: Message<"Bind">,
-  statement: PreparedStatement,
-  types: readonly number[],
-): void {
-  const { portals, transaction, output } = context;
-  const parameters = message.parameters.map((value, at): Parameter => {
-    if (value === null || typeof value === "string") return value;
-    const format = formatOf(message.parameterFormats, at);
-    return inParameter(message.portal, at, () => {
-      checkFormat(format);
-      return format === 0 ? textParameter(value) : binaryParameter(types[at] ?? 0, value, at);
-    });
-  });
-  portals.add({
-    name: message.portal,
-    statement,
-    parameters,
-    parameterTypes: types,
-    resultFormats: message.resultFormats,
-    depth: transaction.depth,
-    state: { type: "bound" },
-  });
-  output.writer.raw(constantFrames.bindComplete);
-}
-
-/** The errors of a parameter have its number in their context. */
-function inParameter(portal: string, at: number, work: () => Parameter): Parameter {
-  return guard(work, (cause) => {
-    if (!(cause instanceof PgError)) throw cause;
-    const { code, message, ...fields } = cause.fields;
-    const where = `${portal === "" ? "unnamed portal" : `portal "${portal}"`} parameter $${at + 1}`;
-    throw new PgError(code, message, { ...fields, where });
-  }) as Parameter;
-}
-
-/** Text as it was sent; a NUL, which no text of PostgreSQL can hold, is refused as bytes that are not UTF-8 are. */
-function textParameter(value: Uint8Array): string {
-  const text = decodeText(value);
-  if (!text.includes("\0")) return text;
-  throw new PgError(sqlstate.characterNotInRepertoire, 'invalid byte sequence for encoding "UTF8": 0x00');
-}
-
-function binaryParameter(typeOid: number, value: Uint8Array, at: number): Parameter {
-  const size = typeSize(typeOid);
-  if (size > 0 && value.length < size && typeOid !== oid.name) {
-    throw new PgError(sqlstate.protocolViolation, "insufficient data left in message");
-  }
-  if (size > 0 && value.length > size && typeOid !== oid.name) {
-    throw new PgError(
-      sqlstate.invalidBinaryRepresentation,
-      `incorrect binary data format in bind parameter ${at + 1}`,
-    );
-  }
-  return decodeBinary(typeOid, value) ?? value;
-}
-
-/** The types of binary parameters: the client's own, else what the upstream makes of the statement. */
-function parameterTypes(
-  context: StatementContext,
-  statement: PreparedStatement,
-  call: RunningCall,
-): readonly number[] | Promise<readonly number[]> {
-  const own = statement.parameterTypes;
-  const complete = own.length >= statement.parameterCount && own.every((type) => type !== 0);
-  if (complete || !context.upstream.describe) return own;
-  return after(describe(context, statement, call), (description) => description.parameterTypes);
-}
-
-/** Asks the upstream for a statement's types, once. Nothing is run for it. */
-function describe(
-  context: StatementContext,
-  statement: PreparedStatement,
-  call: RunningCall,
-): Description | Promise<Description> {
-  if (statement.description) return statement.description;
-  const { upstream } = context;
-  if (!upstream.describe) {
-    throw new PgError(
-      sqlstate.featureNotSupported,
-      "this database cannot describe a statement without running it",
-      {
-        hint: "Use a client that binds its parameters before it asks for the result's columns.",
-      },
-    );
-  }
-  const asked = { sql: statement.sql, parameterTypes: statement.parameterTypes };
-  const description = inStatement(statement.query, statement.start, () =>
-    settle((upstream.describe as Describe)(asked, call), call),
-  );
-  return after(description, (known) => {
-    statement.description = known;
-    return known;
+function bind({ context, batch, call }: Pipeline, message: Message<"Bind">): void | Promise<void> {
+  const portal =
+    batch?.foreseen.portals.get(message) ??
+    makePortal(context, message, context.prepared.get(message.statement), call);
+  return after(portal, (made) => {
+    context.portals.add(made);
+    context.output.writer.raw(constantFrames.bindComplete);
   });
 }
 
@@ -222,16 +107,6 @@ function sendDescription(
   encodeBackend(output.writer, { type: "ParameterDescription", parameterTypes: [...parameterTypes] });
   if (columns) describeColumns(output.writer, columns);
   else output.writer.raw(constantFrames.noData);
-}
-
-/** Empty queries and the session's own statements have nothing that an upstream would know. */
-function describeWithoutUpstream(
-  context: StatementContext,
-  statement: PreparedStatement,
-): Description | undefined {
-  if (!statement.kind) return { parameterTypes: statement.parameterTypes };
-  const own = describeControl(statement.kind, context.upstream);
-  return own && { parameterTypes: statement.parameterTypes, columns: own.columns };
 }
 
 function describePortal(pipeline: Pipeline, name: string, executeFollows: boolean): void | Promise<void> {
@@ -261,12 +136,16 @@ function sendColumns(
   } else output.writer.raw(constantFrames.noData);
 }
 
-function isExecuteOf(message: ExtendedMessage | undefined, portal: string): boolean {
-  return message?.type === "Execute" && message.portal === portal;
+/** Runs a portal's statement, up to its first row. */
+function start(pipeline: Pipeline, portal: Portal): void | Promise<void> {
+  const { batch, context, call } = pipeline;
+  if (!batch) return startAlone(pipeline, portal);
+  return after(batch.next(context, call), (result) =>
+    result ? started(portal, result) : startAlone(pipeline, portal),
+  );
 }
 
-/** Runs a portal's statement, up to its first row. */
-function start({ context, implicit, call }: Pipeline, portal: Portal): void | Promise<void> {
+function startAlone({ context, implicit, call }: Pipeline, portal: Portal): void | Promise<void> {
   const kind = portal.statement.kind as StatementClass;
   const begun = implicit && kind.type !== "begin" ? context.transaction.beginImplicit(call) : undefined;
   const result = after<void, Result>(begun, () => run(context, portal, kind, call));

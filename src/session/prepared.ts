@@ -109,10 +109,7 @@ export class PreparedStatements {
     if (this.#named.has(name)) {
       throw new PgError(sqlstate.duplicatePreparedStatement, `prepared statement "${name}" already exists`);
     }
-    if (
-      this.#named.size >= this.#limits.statements ||
-      this.#text + query.length > this.#limits.statementText
-    ) {
+    if (!this.hasRoom(1, query.length)) {
       throw new PgError(sqlstate.configurationLimitExceeded, "too many prepared statements in this session", {
         hint: "Close prepared statements that are no longer used, or run DEALLOCATE ALL.",
       });
@@ -120,6 +117,16 @@ export class PreparedStatements {
     this.#named.set(name, statement);
     // With the comments around the statement: they are kept for the positions of errors.
     this.#text += query.length;
+  }
+
+  /** Whether so many more statements may be kept, with so many characters of text in all. */
+  hasRoom(statements: number, text: number): boolean {
+    const { statements: most, statementText } = this.#limits;
+    return this.#named.size + statements <= most && this.#text + text <= statementText;
+  }
+
+  has(name: string): boolean {
+    return name === "" ? this.#unnamed !== undefined : this.#named.has(name);
   }
 
   get(name: string): PreparedStatement {

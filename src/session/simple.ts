@@ -4,6 +4,7 @@
  */
 import { constantFrames, writeCommandComplete } from "../wire/mod.ts";
 import { type AnalyzedStatement, analyze } from "./analysis.ts";
+import { runBatch, takesBatches } from "./batch.ts";
 import { after, type RunningCall } from "./call.ts";
 import { runStatement } from "./control.ts";
 import { sendCopy } from "./copy.ts";
@@ -11,7 +12,7 @@ import { inStatement } from "./position.ts";
 import { describeColumns, RowCursor } from "./rows.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
-import type { Result } from "./upstream.ts";
+import type { Result, Statement } from "./upstream.ts";
 
 export function runSimple(context: StatementContext, query: string, call: RunningCall): void | Promise<void> {
   const { transaction, prepared, portals, output } = context;
@@ -38,6 +39,7 @@ async function runSeveral(
   const last = statements.at(-1);
   // In the middle of a pipeline it joins the pipeline's transaction, which ends at Sync.
   const joins = transaction.implicit;
+  if (takesBatches(context) && (await runAtOnce(context, statements, call))) return;
   try {
     for (const statement of statements) {
       refuseInFailedBlock(transaction.status, statement.kind);
@@ -55,18 +57,37 @@ async function runSeveral(
   }
 }
 
+/** Whether the upstream took all statements as one batch, and their results were sent. */
+async function runAtOnce(
+  context: StatementContext,
+  statements: readonly AnalyzedStatement[],
+  call: RunningCall,
+): Promise<boolean> {
+  if (!statements.every(({ kind }) => kind.type === "other")) return false;
+  const results = await runBatch(context, statements.map(toRun), call);
+  if (!results) return false;
+  for (const result of results) complete(context, await sendBody(context, result, call));
+  return true;
+}
+
 /** Runs a statement and sends its result up to CommandComplete, whose tag it gives. */
 function runOne(
   context: StatementContext,
   query: string,
-  { text, start, kind }: AnalyzedStatement,
+  statement: AnalyzedStatement,
   call: RunningCall,
 ): string | Promise<string> {
+  const { start, kind } = statement;
   return inStatement(query, start, () => {
     refuseInFailedBlock(context.transaction.status, kind);
-    const statement = { sql: text, parameters: [], parameterTypes: [], resultFormats: [] };
-    return after(runStatement(context, kind, statement, call), (result) => sendBody(context, result, call));
+    return after(runStatement(context, kind, toRun(statement), call), (result) =>
+      sendBody(context, result, call),
+    );
   });
+}
+
+function toRun({ text }: AnalyzedStatement): Statement {
+  return { sql: text, parameters: [], parameterTypes: [], resultFormats: [] };
 }
 
 function complete({ output, transaction, portals }: StatementContext, tag: string): void {

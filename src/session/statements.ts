@@ -15,9 +15,10 @@ import {
 import { sqlstate } from "../wire/sqlstate.ts";
 import { after, RunningCall } from "./call.ts";
 import type { CopyInput } from "./copy.ts";
-import { type ExtendedMessage, runPipeline } from "./extended.ts";
+import { runPipeline } from "./extended.ts";
 import type { PhaseHost } from "./host.ts";
 import type { Phase } from "./phase.ts";
+import type { ExtendedMessage } from "./pipeline.ts";
 import { Portals, type PreparedSnapshot, PreparedStatements } from "./prepared.ts";
 import { runSimple } from "./simple.ts";
 import { Transaction } from "./transaction.ts";

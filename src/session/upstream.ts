@@ -63,6 +63,18 @@ export interface StatementSession extends Suspendable {
    * @throws PgError, sent as it is; anything else is sent as XX000.
    */
   query(statement: Statement, call: Call): Result | Promise<Result>;
+  /**
+   * Runs statements that are known at once, a pipeline's or those of one text, as one transaction: all of them have
+   * happened when it gives their results, rows and commands only. Undefined: nothing has happened, and they are to be run
+   * one by one, be it because one of them failed (the client then gets that one's error behind the results of those
+   * before it) or because they cannot be a batch. Asked outside of transactions only; no statement is one that the
+   * session serves, nor one that names a session's state.
+   * @throws PgError where it is not known what has become of them: they are not run again
+   */
+  batch?(
+    statements: readonly Statement[],
+    call: Call,
+  ): readonly Result[] | undefined | Promise<readonly Result[] | undefined>;
   /** Tells parameter and column types without running. Without it Describe of a statement is 0A000. */
   describe?(statement: StatementText, call: Call): Description | Promise<Description>;
   /** BEGIN, and the implicit transaction of a multi-statement query or a pipeline. Needs `commit` and `rollback`. */

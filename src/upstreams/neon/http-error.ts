@@ -9,18 +9,27 @@ import { fieldsOf, textOf } from "../http-failure.ts";
 const largeResultHint =
   "Read it in parts by a cursor in a transaction, or add fetch=tunnel to the database's URL: neither goes by HTTP.";
 
-/** An answer that is not 200. @throws PgError where it is not the database that refused */
-export function answerError(
-  status: number,
-  text: string,
-): { readonly type: "refused"; readonly error: PgError } {
+/**
+ * `refused`: the database did, and nothing of the request has happened. `tooLarge`: a request of which nothing has
+ * happened, or a result; then a statement that stood alone may have.
+ */
+export type Refusal =
+  | { readonly type: "refused"; readonly error: PgError }
+  | { readonly type: "tooLarge"; readonly part: "request" | "result"; readonly error: PgError };
+
+/** An answer that is not 200. @throws PgError for anything but a refusal */
+export function answerError(status: number, text: string): Refusal {
   const said = fieldsOf(text);
   const message = textOf(said.message) ?? textOf(said.msg) ?? textOf(said.error);
   const code = textOf(said.code);
   if (status === 400 && message !== undefined && code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
     return { type: "refused", error: databaseError(code, message, said) };
   }
-  throw endpointError(status, message ?? text.trim().slice(0, 200));
+  const reason = message ?? text.trim().slice(0, 200);
+  const detail = `Status ${status}${reason === "" ? "" : `: ${reason}`}`;
+  if (status === 507) return { type: "tooLarge", part: "result", error: tooLargeResult(detail) };
+  if (status === 413) return { type: "tooLarge", part: "request", error: tooLargeRequest(detail) };
+  throw endpointError(status, reason, detail);
 }
 
 function databaseError(code: string, message: string, said: Readonly<Record<string, unknown>>): PgError {
@@ -55,19 +64,7 @@ const texts = [
 const numbers = ["position", "internalPosition", "line"] as const;
 
 /** Errors of the proxy, and of what stands before it. */
-function endpointError(status: number, message: string): PgError {
-  const detail = `Status ${status}${message === "" ? "" : `: ${message}`}`;
-  if (status === 507) {
-    return new PgError(sqlstate.programLimitExceeded, "the result is too large for SQL over HTTP", {
-      detail,
-      hint: largeResultHint,
-    });
-  }
-  if (status === 413) {
-    return new PgError(sqlstate.programLimitExceeded, "the statement is too large for SQL over HTTP", {
-      detail,
-    });
-  }
+function endpointError(status: number, message: string, detail: string): PgError {
   if (status === 401 || status === 403 || /password authentication failed/i.test(message)) {
     return refusedLogin(detail);
   }
@@ -88,9 +85,16 @@ function refusedLogin(reason: string): PgError {
   );
 }
 
-export function tooLargeRequest(limit: number): PgError {
+function tooLargeResult(detail: string): PgError {
+  return new PgError(sqlstate.programLimitExceeded, "the result is too large for SQL over HTTP", {
+    detail,
+    hint: largeResultHint,
+  });
+}
+
+export function tooLargeRequest(detail: string): PgError {
   return new PgError(sqlstate.programLimitExceeded, "the statement is too large for SQL over HTTP", {
-    detail: `A request has ${limit} bytes at the most, its parameters included.`,
+    detail,
     hint: "Send it in a transaction, or as COPY: neither goes by HTTP.",
   });
 }

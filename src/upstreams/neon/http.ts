@@ -5,7 +5,7 @@
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { connectionError, neverSent } from "../http-failure.ts";
-import { answerError, badAnswer, tooLargeRequest } from "./http-error.ts";
+import { answerError, badAnswer, type Refusal, tooLargeRequest } from "./http-error.ts";
 
 /** What is used of the standard's `fetch`. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
@@ -55,10 +55,10 @@ export interface SqlHttpResult {
   readonly rowCount: number | undefined;
 }
 
-/** What the database answered, or the error that it refused the request with: nothing of it has happened then. */
+/** Results are those of all statements of the request, which are committed. */
 export type SqlHttpAnswer =
   | { readonly type: "results"; readonly results: readonly SqlHttpResult[] }
-  | { readonly type: "refused"; readonly error: PgError };
+  | Refusal;
 
 /** What the endpoints take by default, in bytes. */
 const maxRequestBytes = 10 * 1024 * 1024;
@@ -86,22 +86,25 @@ export class SqlHttp {
     this.#timeout = options.timeout ?? 300_000;
   }
 
-  /** Runs one statement, committed by itself. @throws PgError */
+  /** The result of one statement, committed by itself. @throws PgError */
   async query(statement: SqlHttpStatement, signal: AbortSignal): Promise<SqlHttpResult> {
-    const answer = await this.#post(bodyOf(statement), 1, signal);
-    if (answer.type === "refused") throw answer.error;
-    return answer.results[0] as SqlHttpResult;
+    const answer = await this.run([statement], signal);
+    if (answer.type === "results") return answer.results[0] as SqlHttpResult;
+    throw answer.error;
   }
 
-  /** Runs statements as one transaction. @throws PgError where what has become of it is not known */
-  batch(statements: readonly SqlHttpStatement[], signal: AbortSignal): Promise<SqlHttpAnswer> {
-    return this.#post(`{"queries":[${statements.map(bodyOf).join(",")}]}`, statements.length, signal);
+  /** Runs statements, several as one transaction. @throws PgError where what has become of them is not known */
+  run(statements: readonly SqlHttpStatement[], signal: AbortSignal): Promise<SqlHttpAnswer> {
+    const bodies = statements.map(bodyOf);
+    const body = bodies.length === 1 ? (bodies[0] as string) : `{"queries":[${bodies.join(",")}]}`;
+    return this.#post(body, statements.length, signal);
   }
 
   async #post(body: string, count: number, signal: AbortSignal): Promise<SqlHttpAnswer> {
     // A character is at most three bytes.
     if (body.length * 3 > maxRequestBytes && encoder.encode(body).length > maxRequestBytes) {
-      throw tooLargeRequest(maxRequestBytes);
+      const detail = `A request has ${maxRequestBytes} bytes at the most, its parameters included.`;
+      return { type: "tooLarge", part: "request", error: tooLargeRequest(detail) };
     }
     signal.throwIfAborted();
     const limited = new AbortController();

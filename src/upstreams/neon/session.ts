@@ -18,12 +18,12 @@ import type { Parser } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Pool } from "../wire/pool.ts";
-import { type Descriptions, sameTypes } from "./descriptions.ts";
-import type { SqlHttp, SqlHttpResult, SqlHttpStatement } from "./http.ts";
-import { resultOf } from "./http-result.ts";
+import type { Descriptions } from "./descriptions.ts";
+import type { SqlHttp } from "./http.ts";
+import { HttpStatements } from "./http-statements.ts";
 import { type Plan, planOf, tagInCleanSession, unknownPlan } from "./plan.ts";
 import { checkEncoding, refuseParameters } from "./refusals.ts";
-import { canPrecede, type HttpSettings, settingsFor } from "./settings.ts";
+import type { HttpSettings } from "./settings.ts";
 import { type CancelRoute, Tunnel } from "./tunnel.ts";
 
 /** What all clients of an upstream share. */
@@ -33,6 +33,8 @@ export interface Shared {
   readonly route: CancelRoute;
   readonly parser: Parser;
   readonly descriptions: Descriptions;
+  /** Statements that the endpoint takes in one request, at the most. */
+  readonly maxBatch: number;
 }
 
 type Pairs = readonly (readonly [string, string])[];
@@ -50,7 +52,8 @@ export class NeonSession implements StatementSession {
   readonly #client: ClientContext;
   /** Of the client's StartupMessage. */
   readonly #startup: Readonly<Record<string, string>>;
-  readonly #http: HttpSettings;
+  readonly #endpoint: HttpSettings;
+  readonly #http: HttpStatements;
   /** What SET has set, while no session of the server holds it. */
   #set: ReadonlyMap<string, string>;
   #tunnel: Tunnel | undefined;
@@ -72,18 +75,23 @@ export class NeonSession implements StatementSession {
     shared: Shared,
     client: ClientContext,
     startup: Readonly<Record<string, string>>,
-    http: HttpSettings,
+    endpoint: HttpSettings,
     set: ReadonlyMap<string, string> = new Map(),
   ) {
     this.#shared = shared;
     this.#client = client;
     this.#startup = startup;
-    this.#http = http;
+    this.#endpoint = endpoint;
     this.#set = set;
+    this.#http = new HttpStatements(shared, {
+      settings: () => this.#missing,
+      scope: () => this.#scope,
+      describe: (statement, call) => this.#describeAnywhere(statement, call),
+    });
   }
 
   get parameters(): Iterable<readonly [string, string]> {
-    return this.#http.parameters;
+    return this.#endpoint.parameters;
   }
 
   // --- statements ---
@@ -99,40 +107,20 @@ export class NeonSession implements StatementSession {
     if (!this.#tunnel) {
       const tag = this.#set.size === 0 ? tagInCleanSession(plan) : undefined;
       if (tag !== undefined) return { type: "command", tag };
-      const http = await this.#asHttp(statement, plan, call);
-      if (http) return this.#overHttp(statement, plan, http, call);
+      const result = await this.#http.run(statement, plan, call);
+      if (result) return result;
     }
     return this.#throughTunnel(statement, plan, call);
   }
 
-  /**
-   * Statements that are known at once, as one transaction in one request. Undefined: they are to be run one by one,
-   * because they need a session, or because one of them failed; nothing of them has happened then.
-   */
   batch(statements: readonly Statement[], call: Call): Promise<readonly Result[] | undefined> {
-    return this.#inTurn(() => this.#batch(statements, call));
-  }
-
-  async #batch(statements: readonly Statement[], call: Call): Promise<readonly Result[] | undefined> {
-    if (this.#tunnel) return undefined;
-    const all: SqlHttpStatement[] = [];
-    const plans: Plan[] = [];
-    for (const statement of statements) {
-      const plan = this.#plan(statement.sql);
-      if (plan.way !== "http") return undefined;
-      const http = await this.#asHttp(statement, plan, call);
-      if (!http) return undefined;
-      plans.push(plan);
-      all.push(http.statement);
-    }
-    const before = settingsFor(all.map(({ sql }) => sql).join(";"), this.#missing);
-    const answer = await this.#shared.http.batch(before ? [before, ...all] : all, call.signal);
-    if (plans.some(({ changesSchema }) => changesSchema)) this.#shared.descriptions.invalidate();
-    if (answer.type === "refused") return undefined;
-    const results = before ? answer.results.slice(1) : answer.results;
-    return results.map((result, at) =>
-      this.#resultOf(result, statements[at] as Statement, plans[at] as Plan),
-    );
+    return this.#inTurn(async () => {
+      if (this.#tunnel || statements.length > this.#shared.maxBatch) return undefined;
+      return this.#http.batch(
+        statements.map((statement) => [statement, this.#plan(statement.sql)]),
+        call,
+      );
+    });
   }
 
   describe(statement: StatementText, call: Call): Promise<Description> {
@@ -153,6 +141,17 @@ export class NeonSession implements StatementSession {
   #plan(sql: string): Plan {
     const nonstandard = this.#client.parameters.get("standard_conforming_strings") === "off";
     return nonstandard && sql.includes("\\") ? unknownPlan(sql) : planOf(this.#shared.parser, sql);
+  }
+
+  /** The settings that have to go in front of a statement over HTTP. */
+  get #missing(): ReadonlyMap<string, string> {
+    const { missing } = this.#endpoint;
+    return this.#set.size === 0 ? missing : new Map([...missing, ...this.#set]);
+  }
+
+  /** What names in a statement depend on besides the schema. */
+  get #scope(): string {
+    return JSON.stringify([Object.entries(this.#startup), ...this.#set]);
   }
 
   // --- transactions ---
@@ -205,7 +204,7 @@ export class NeonSession implements StatementSession {
     await this.#last;
     await this.#settled;
     if (this.#tunnel) return undefined;
-    const { parameters, missing } = this.#http;
+    const { parameters, missing } = this.#endpoint;
     return { parameters: [...parameters], missing: [...missing], set: [...this.#set] };
   }
 
@@ -218,80 +217,6 @@ export class NeonSession implements StatementSession {
     if (!(await isOver(tunnel))) return tunnel.release(false);
     await this.#settled;
     await tunnel.release(!this.#inTransaction && !tunnel.closed);
-  }
-
-  // --- HTTP ---
-
-  /** The settings that have to go in front of a statement. */
-  get #missing(): ReadonlyMap<string, string> {
-    const { missing } = this.#http;
-    return this.#set.size === 0 ? missing : new Map([...missing, ...this.#set]);
-  }
-
-  /** What names in a statement depend on besides the schema. */
-  get #scope(): string {
-    return JSON.stringify([Object.entries(this.#startup), ...this.#set]);
-  }
-
-  /**
-   * A statement as HTTP can run it, and what has to go in front of it; undefined where it cannot. Types that the client
-   * has given its parameters cannot be told there: they must be the ones that the server finds by itself.
-   */
-  async #asHttp(
-    { sql, parameters, parameterTypes }: Statement,
-    plan: Plan,
-    call: Call,
-  ): Promise<{ statement: SqlHttpStatement; before: SqlHttpStatement | undefined } | undefined> {
-    if (plan.way !== "http") return undefined;
-    const missing = this.#missing;
-    const before = settingsFor(sql, missing);
-    if (before && !(plan.plain && canPrecede(missing))) return undefined;
-    if (!parameters.every((value) => value === null || typeof value === "string")) return undefined;
-    if (parameterTypes.some((type) => type !== 0) && !(await this.#findsTypes(sql, parameterTypes, call))) {
-      return undefined;
-    }
-    return { statement: { sql, parameters: parameters as readonly (string | null)[] }, before };
-  }
-
-  /** Whether the server would give the parameters the types that the client gave them. */
-  async #findsTypes(sql: string, given: readonly number[], call: Call): Promise<boolean> {
-    try {
-      const found = await this.#describeAnywhere({ sql, parameterTypes: [] }, call);
-      if (sameParameters(given, found.parameterTypes, false)) return true;
-      if (!sameParameters(given, found.parameterTypes, true)) return false;
-      // varchar for text: the same, if the result has the same types.
-      const told = await this.#describeAnywhere({ sql, parameterTypes: given }, call);
-      return sameTypes(told.columns ?? [], found.columns ?? []);
-    } catch (error) {
-      // Then the session of the tunnel has the error that the client is to see, if it is one with its types.
-      if (error instanceof PgError) return false;
-      throw error;
-    }
-  }
-
-  async #overHttp(
-    statement: Statement,
-    plan: Plan,
-    asked: { readonly statement: SqlHttpStatement; readonly before: SqlHttpStatement | undefined },
-    call: Call,
-  ): Promise<Result> {
-    const { http, descriptions } = this.#shared;
-    try {
-      if (!asked.before) {
-        return this.#resultOf(await http.query(asked.statement, call.signal), statement, plan);
-      }
-      const answer = await http.batch([asked.before, asked.statement], call.signal);
-      if (answer.type === "refused") throw answer.error;
-      return this.#resultOf(answer.results[1] as SqlHttpResult, statement, plan);
-    } finally {
-      if (plan.changesSchema) descriptions.invalidate();
-    }
-  }
-
-  #resultOf(answer: SqlHttpResult, statement: Statement, { kind }: Plan): Result {
-    const result = resultOf(answer, kind);
-    if (result.type === "rows") this.#shared.descriptions.check(this.#scope, statement, result.columns);
-    return result;
   }
 
   // --- the tunnel ---
@@ -404,7 +329,7 @@ export class NeonSession implements StatementSession {
     if (this.#pinned) {
       if (!this.#mayBeFree || tunnel.closed) return;
       this.#mayBeFree = false;
-      const user = this.#http.parameters.get("session_authorization") ?? "";
+      const user = this.#endpoint.parameters.get("session_authorization") ?? "";
       const { pinned, settings } = await tunnel.held(user, this.#custom);
       if (pinned) return;
       this.#set = settings;
@@ -437,17 +362,6 @@ export class NeonSession implements StatementSession {
 async function isOver(tunnel: Tunnel): Promise<boolean> {
   const late = Symbol("late");
   return (await Promise.race([tunnel.over, Promise.resolve(late)])) !== late;
-}
-
-const text = 25;
-const varchar = 1043;
-
-/** `alike`: text and varchar count as the same. */
-function sameParameters(given: readonly number[], found: readonly number[], alike: boolean): boolean {
-  return given.every((type, at) => {
-    if (type === 0 || type === found[at]) return true;
-    return alike && type === varchar && found[at] === text;
-  });
 }
 
 function identifier(name: string): string {

@@ -41,6 +41,7 @@ export function neonUpstream(options: NeonOptions): Upstream {
   const pool = new Pool(open, login, options);
   const route = { open, sslMode: login.sslMode };
   const descriptions = new Descriptions();
+  const maxBatch = maxBatchOf(options.endpoint);
   const asked = new Map<string, Asked>();
 
   /** The settings of clients that begin alike are asked for once. */
@@ -62,7 +63,7 @@ export function neonUpstream(options: NeonOptions): Upstream {
       const wanted = wantedSettings(login, client);
       try {
         const parser = await options.parser();
-        const shared: Shared = { http, pool, route, parser, descriptions };
+        const shared: Shared = { http, pool, route, parser, descriptions, maxBatch };
         const startup = Object.fromEntries(wanted);
         if (resumed === undefined) return new NeonSession(shared, client, startup, await settingsOf(wanted));
         const { parameters, missing, set } = resumed as NeonState;
@@ -81,6 +82,11 @@ export function neonUpstream(options: NeonOptions): Upstream {
     },
     close: () => pool.close(),
   };
+}
+
+/** Xata's gateway takes a hundred. Answers have a few hundred bytes for each statement, in 10 MiB. */
+function maxBatchOf(endpoint: string): number {
+  return /\.xata\.(tech|sh)$/i.test(new URL(endpoint).hostname) ? 100 : 1_000;
 }
 
 /** The settings of the URL, and those of the client's StartupMessage on top. */

@@ -79,7 +79,7 @@ describe("requests", () => {
 
   test("of several statements are one", async () => {
     const { http, sent } = answering(200, { results: [result, { ...result, rowCount: null }] });
-    const answer = await http.batch([statement, { sql: "b", parameters: [] }], never);
+    const answer = await http.run([statement, { sql: "b", parameters: [] }], never);
     expect(answer).toMatchObject({ type: "results", results: [{ rowCount: 2 }, { rowCount: undefined }] });
     expect(JSON.parse(sent[0]?.body ?? "")).toEqual({
       queries: [
@@ -139,7 +139,7 @@ describe("errors", () => {
       line: 666,
       routine: "_bt_check_unique",
     });
-    expect(await http.batch([statement], never)).toMatchObject({ type: "refused", error: { code: "23505" } });
+    expect(await http.run([statement], never)).toMatchObject({ type: "refused", error: { code: "23505" } });
   });
 
   test("that end the proxy's own connection do not end the client's", async () => {

@@ -3,7 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import Cursor from "pg-cursor";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Connection, connect, openWebSocket, prepare, query } from "../../../src/client/mod.ts";
+import {
+  type Connection,
+  connect,
+  openWebSocket,
+  pipeline,
+  prepare,
+  query,
+} from "../../../src/client/mod.ts";
 import type { ClientContext, Statement } from "../../../src/session/mod.ts";
 import type { NeonSession } from "../../../src/upstreams/neon/session.ts";
 import { PgError } from "../../../src/wire/mod.ts";
@@ -162,10 +169,24 @@ describe("types that a client gives its parameters", () => {
 });
 
 describe("results", () => {
-  test("too large for HTTP: 54000 with a hint", async () => {
+  const tooLarge = async () => ({ status: 507, text: async () => '{"message":"response is too large"}' });
+
+  test("too large for HTTP come through the tunnel, where a statement can run again", async () => {
     await once(async (client) => {
-      double.next = async () => ({ status: 507, text: async () => '{"message":"response is too large"}' });
-      await expect(client.query("select 1")).rejects.toMatchObject({
+      double.next = tooLarge;
+      expect((await client.query("select n from big where n < $1", [3])).rows).toEqual([{ n: 1 }, { n: 2 }]);
+      const long = "x".repeat(11 * 1024 * 1024);
+      expect((await client.query("select length($1) as n", [long])).rows).toEqual([{ n: long.length }]);
+      // Nothing of it was sent by HTTP.
+      expect(double.asked.length).toBe(1);
+    });
+    await free();
+  });
+
+  test("too large for HTTP, of what cannot run again: 54000 with a hint", async () => {
+    await once(async (client) => {
+      double.next = tooLarge;
+      await expect(client.query("select random()")).rejects.toMatchObject({
         code: "54000",
         hint: expect.stringContaining("cursor"),
       });
@@ -429,6 +450,82 @@ describe("what breaks", () => {
 });
 
 describe("statements that are known at once", () => {
+  test("a pipeline of fifty is one request", async () => {
+    const connection = await connected();
+    double.forget();
+    const statements = Array.from({ length: 50 }, (_, n) => ({
+      sql: "select $1::int",
+      parameters: [`${n}`],
+    }));
+    const results = await pipeline(connection, statements);
+    expect(results.map(({ rows }) => rows)).toEqual(statements.map((_, n) => [[String(n)]]));
+    expect(double.asked.map(({ statements }) => statements.length)).toEqual([50]);
+    expect(double.opened).toBe(0);
+    connection.close();
+  });
+
+  test("results come before the error, and nothing is left of them", async () => {
+    const connection = await connected();
+    await query(connection, "create table counted (n int)");
+    const seen: string[] = [];
+    const text =
+      "insert into counted values (1); select n from counted; select 1/0; insert into counted values (2)";
+    const failed = query(connection, text, ({ tag }) => seen.push(tag));
+    await expect(failed).rejects.toMatchObject({ code: "22012" });
+    expect(seen).toEqual(["INSERT 0 1", "SELECT 1"]);
+    const deferred = "create table once (n int unique deferrable initially deferred)";
+    await query(connection, deferred);
+    await expect(
+      pipeline(connection, [{ sql: "insert into once values (1)" }, { sql: "insert into once values (1)" }]),
+    ).rejects.toMatchObject({ code: "23505" });
+    expect(
+      (await query(connection, "select * from counted; select * from once")).map(({ rows }) => rows),
+    ).toEqual([[], []]);
+    await query(connection, "drop table counted; drop table once");
+    connection.close();
+    await free();
+  });
+
+  test("are not run again when the connection breaks, nor when the server ends", async () => {
+    const connection = await connected();
+    const two = [{ sql: "select 1" }, { sql: "select 2" }];
+    double.forget();
+    double.next = async (request) => {
+      await request();
+      throw new TypeError("fetch failed");
+    };
+    await expect(pipeline(connection, two)).rejects.toMatchObject({ code: "08006" });
+    const ended = JSON.stringify({ message: "terminating connection", code: "57P01" });
+    double.next = async () => ({ status: 400, text: async () => ended });
+    await expect(pipeline(connection, two)).rejects.toMatchObject({ code: "57P01" });
+    expect([double.asked.length, double.opened]).toEqual([2, 0]);
+    connection.close();
+  });
+
+  test("go one by one where they are too many, or too large", async () => {
+    const connection = await connected();
+    double.forget();
+    const many = await query(connection, "select 1;".repeat(1_001));
+    expect([many.length, double.asked.length]).toEqual([1_001, 0]);
+    double.next = async () => ({ status: 507, text: async () => "" });
+    expect((await query(connection, "select 1; select 2")).length).toBe(2);
+    expect(double.asked.length).toBe(1);
+    connection.close();
+    await free();
+  });
+
+  test("have the session's settings, in the same request", async () => {
+    const connection = await connected();
+    await query(connection, "set timezone = 'Asia/Tokyo'");
+    await free();
+    double.forget();
+    const show = { sql: "select current_setting('timezone')" };
+    const results = await pipeline(connection, [show, show]);
+    expect(results.map(({ rows }) => rows)).toEqual([[["Asia/Tokyo"]], [["Asia/Tokyo"]]]);
+    expect(double.asked.map(({ statements }) => statements.length)).toEqual([3]);
+    connection.close();
+  });
+
   const context = (): ClientContext => ({
     processId: 1,
     login: { user: "someone", database: "main", parameters: new Map() } as unknown as ClientContext["login"],

@@ -114,7 +114,14 @@ describe("BEGIN … COMMIT", () => {
     expect(await rows("select to_regclass('left_behind')")).toEqual([[null]]);
   });
 
-  test("several statements in one text are one transaction", async () => {
+  test("several statements in one text are one transaction, in one request", async () => {
+    await client.query("create table made (n int); insert into made values (1)");
+    expect(await rows("select * from made")).toEqual([[1]]);
+    expect([double.asked.map(({ statements }) => statements.length), taken()]).toEqual([[2, 1], 0]);
+    await client.query("drop table made");
+  });
+
+  test("several statements in one text, one of which fails, are run one by one through the tunnel", async () => {
     await expect(client.query("create table undone (n int); select 1/0")).rejects.toMatchObject({
       code: "22012",
     });
