@@ -1,5 +1,5 @@
 /**
- * A double of AWS's RDS Data API for Aurora PostgreSQL, over PGlite: the five routes, its parameters, fields, metadata,
+ * A double of AWS's RDS Data API for Aurora PostgreSQL, over PGlite or a server: the five routes, its parameters, fields, metadata,
  * exceptions and limits, as AWS's service model and documentation tell them. It stands in for a service that this project
  * has never reached: where AWS is silent, it does what is hardest for a client.
  *
@@ -19,8 +19,8 @@ import {
   Writer,
 } from "../../../src/wire/mod.ts";
 import { frames } from "../../conformance/answer.ts";
-import { startupPacket } from "../../conformance/startup-packet.ts";
 import { namedParameters } from "./named-parameters.ts";
+import { embeddedSessions, type ServerSession, type Sessions, serverSessions } from "./server-sessions.ts";
 
 export const credentials = {
   accessKeyId: "AKIDEXAMPLE",
@@ -60,16 +60,22 @@ interface Body {
   readonly resultSetOptions?: { readonly decimalReturnType?: string; readonly longReturnType?: string };
 }
 
+interface TypeName {
+  readonly name: string;
+  readonly kind: string;
+  readonly element: number;
+}
+
 interface OpenTransaction {
   readonly id: string;
   lastUsed: number;
   running: boolean;
-  /** Gives the database to the others. */
-  readonly free: () => void;
+  readonly session: ServerSession;
 }
 
 export class RdsDataDouble {
-  readonly db: PGlite;
+  readonly #db: PGlite | undefined;
+  readonly #sessions: Sessions;
   /** Routes that were asked for, and statements of Execute. */
   readonly asked: string[] = [];
   /** So many requests find the database scaled to zero. */
@@ -82,14 +88,13 @@ export class RdsDataDouble {
   #skipped = 0;
   readonly #server: Server;
   readonly #signer: SignatureV4;
-  #transaction: OpenTransaction | undefined;
+  readonly #open: Map<string, OpenTransaction> = new Map();
   #transactions = 0;
-  /** PGlite is one session: it is one request's, or one transaction's, at a time. */
-  #turn: Promise<void> = Promise.resolve();
-  readonly #typeNames = new Map<number, { name: string; kind: string; element: number }>();
+  readonly #typeNames = new Map<number, TypeName>();
 
-  private constructor(db: PGlite, keys: typeof credentials) {
-    this.db = db;
+  private constructor(sessions: Sessions, db: PGlite | undefined, keys: typeof credentials) {
+    this.#sessions = sessions;
+    this.#db = db;
     this.#signer = new SignatureV4({
       credentials: keys,
       region,
@@ -100,11 +105,12 @@ export class RdsDataDouble {
     this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
-  /** `keys`: whose signatures it takes. */
-  static async start(keys: typeof credentials = credentials): Promise<RdsDataDouble> {
-    const db = await PGlite.create();
-    const double = new RdsDataDouble(db, keys);
-    await db.execProtocolRaw(startupPacket());
+  /** `keys`: whose signatures it takes; `server`: the port of the server that it stands before, else it is PGlite. */
+  static async start(keys: typeof credentials = credentials, server?: number): Promise<RdsDataDouble> {
+    const db = server === undefined ? await PGlite.create() : undefined;
+    const settings = { TimeZone: "UTC", statement_timeout: `${statementLimit}s` };
+    const sessions = db ? await embeddedSessions(db) : serverSessions(server as number, settings);
+    const double = new RdsDataDouble(sessions, db, keys);
     await new Promise<void>((resolve) => double.#server.listen(0, "127.0.0.1", resolve));
     return double;
   }
@@ -118,9 +124,15 @@ export class RdsDataDouble {
     return `rds-data://${region}/${encodeURIComponent(resourceArn)}?${parameters}`;
   }
 
+  /** The PGlite that it stands before. */
+  get db(): PGlite {
+    if (!this.#db) throw new Error("this double stands before a server");
+    return this.#db;
+  }
+
   /** Whether a transaction is open. */
   get open(): boolean {
-    return this.#transaction !== undefined;
+    return this.#open.size > 0;
   }
 
   forget(): void {
@@ -135,7 +147,7 @@ export class RdsDataDouble {
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-    await this.db.close();
+    await this.#sessions.close();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -219,22 +231,11 @@ export class RdsDataDouble {
     }
   }
 
-  /** Waits for the database, and gives what lets the next one have it. */
-  async #take(): Promise<() => void> {
-    const before = this.#turn;
-    let free: () => void = () => {};
-    this.#turn = new Promise((resolve) => {
-      free = resolve;
-    });
-    await before;
-    return free;
-  }
-
   async #begin(): Promise<string> {
-    const free = await this.#take();
-    await this.#send([{ type: "Query", query: "begin" }]);
+    const session = await this.#sessions.take();
+    await this.#send(session, [{ type: "Query", query: "begin" }]);
     const id = `transaction-${++this.#transactions}`;
-    this.#transaction = { id, lastUsed: this.#now(), running: false, free };
+    this.#open.set(id, { id, lastUsed: this.#now(), running: false, session });
     return id;
   }
 
@@ -243,8 +244,8 @@ export class RdsDataDouble {
   }
 
   #find(id: string): OpenTransaction {
-    const transaction = this.#transaction;
-    if (transaction?.id !== id) throw notFound(id);
+    const transaction = this.#open.get(id);
+    if (!transaction) throw notFound(id);
     if (transaction.running) {
       throw new Exception("DatabaseErrorException", "Transaction is still running a query.");
     }
@@ -257,10 +258,9 @@ export class RdsDataDouble {
   }
 
   async #end(transaction: OpenTransaction, verb: "commit" | "rollback"): Promise<void> {
-    this.#transaction = undefined;
-    const answer = await this.#send([{ type: "Query", query: verb }]);
-    await this.#send([{ type: "Query", query: "discard all" }]);
-    transaction.free();
+    this.#open.delete(transaction.id);
+    const answer = await this.#send(transaction.session, [{ type: "Query", query: verb }]);
+    await transaction.session.free();
     this.#throwError(answer);
   }
 
@@ -270,7 +270,7 @@ export class RdsDataDouble {
       const transaction = this.#find(transactionId);
       transaction.running = true;
       try {
-        return await this.#run(body);
+        return await this.#run(transaction.session, body);
       } catch (error) {
         if (this.endsOnRefusal && isRefusal(error)) {
           transaction.running = false;
@@ -282,22 +282,21 @@ export class RdsDataDouble {
         transaction.lastUsed = this.#now();
       }
     }
-    const free = await this.#take();
+    const session = await this.#sessions.take();
     try {
-      return await this.#run(body);
+      return await this.#run(session, body);
     } finally {
-      await this.#send([{ type: "Query", query: "discard all" }]);
-      free();
+      await session.free();
     }
   }
 
-  async #run(body: Body): Promise<object> {
+  async #run(session: ServerSession, body: Body): Promise<object> {
     const seconds = Number(/pg_sleep\((\d+(?:\.\d+)?)\)/.exec(body.sql ?? "")?.[1] ?? 0);
     if (seconds >= statementLimit) {
       throw new Exception("StatementTimeoutException", "Request timed out");
     }
     // PGlite would hold up this whole process. A statement whose client is gone goes on.
-    const until = Date.now() + seconds * 1_000;
+    const until = this.#db ? Date.now() + seconds * 1_000 : 0;
     while (Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
     const { sql, names } = namedParameters(body.sql ?? "");
     const given = new Map((body.parameters ?? []).map((parameter) => [parameter.name, parameter.value]));
@@ -306,11 +305,11 @@ export class RdsDataDouble {
       if (!value) throw new Exception("BadRequestException", `Cannot find parameter: ${name}`);
       return bound(value);
     });
-    const answer = await this.#send([
+    const answer = await this.#send(session, [
       {
         type: "Parse",
         statement: "",
-        query: sql.replace(/pg_sleep\([\d.]+\)/, "1"),
+        query: this.#db ? sql.replace(/pg_sleep\([\d.]+\)/, "1") : sql,
         parameterTypes: values.map(({ type }) => type),
       },
       {
@@ -326,17 +325,18 @@ export class RdsDataDouble {
       { type: "Sync" },
     ]);
     this.#throwError(answer);
-    return this.#result(answer, body);
+    return this.#result(session, answer, body);
   }
 
-  async #result(answer: readonly BackendMessage[], body: Body): Promise<object> {
+  async #result(session: ServerSession, answer: readonly BackendMessage[], body: Body): Promise<object> {
     const tag = answer.find((message) => message.type === "CommandComplete")?.tag ?? "";
     const numberOfRecordsUpdated = /^(INSERT|UPDATE|DELETE|MERGE)/.test(tag)
       ? Number(tag.split(" ").at(-1))
       : 0;
     const fields = answer.find((message) => message.type === "RowDescription")?.fields;
     if (!fields) return { generatedFields: [], numberOfRecordsUpdated };
-    const types = await Promise.all(fields.map(({ typeOid }) => this.#typeOf(typeOid)));
+    const types: TypeName[] = [];
+    for (const { typeOid } of fields) types.push(await this.#typeOf(session, typeOid));
     for (const { name, kind, element } of types) {
       if (kind === "e" || supported.has(name) || (element !== 0 && supported.has(name.slice(1)))) continue;
       throw new Exception(
@@ -373,10 +373,10 @@ export class RdsDataDouble {
     };
   }
 
-  async #typeOf(typeOid: number): Promise<{ name: string; kind: string; element: number }> {
+  async #typeOf(session: ServerSession, typeOid: number): Promise<TypeName> {
     let type = this.#typeNames.get(typeOid);
     if (!type) {
-      const answer = await this.#send([
+      const answer = await this.#send(session, [
         {
           type: "Query",
           query: `select typname, typtype, case when typlen = -1 then typelem else 0 end from pg_type where oid = ${typeOid}`,
@@ -392,16 +392,19 @@ export class RdsDataDouble {
     return type;
   }
 
-  async #send(messages: readonly FrontendInput[]): Promise<BackendMessage[]> {
+  async #send(session: ServerSession, messages: readonly FrontendInput[]): Promise<BackendMessage[]> {
     const writer = new Writer();
     for (const message of messages) encodeFrontend(writer, message);
-    const answer = await this.db.execProtocolRaw(writer.take());
+    const answer = await session.send(writer.take());
     return frames(answer).map(({ code, body }) => decodeBackend(code.charCodeAt(0), body));
   }
 
   #throwError(answer: readonly BackendMessage[]): void {
     const error = answer.find((message) => message.type === "ErrorResponse")?.fields;
     if (!error) return;
+    if (error.code === "57014" && /statement timeout/.test(error.message)) {
+      throw new Exception("StatementTimeoutException", "Request timed out");
+    }
     if (/cannot insert multiple commands/.test(error.message)) {
       throw new Exception("BadRequestException", "Multistatements aren't supported");
     }
@@ -468,10 +471,10 @@ function fieldOf(type: string, text: string, { resultSetOptions }: Body): Field 
         : { longValue: Number(text) };
     case "float4":
       return Number.isFinite(Number(text))
-        ? { doubleValue: Math.fround(Number(text)) }
+        ? { doubleValue: signed(Math.fround(Number(text))) }
         : { stringValue: text };
     case "float8":
-      return Number.isFinite(Number(text)) ? { doubleValue: Number(text) } : { stringValue: text };
+      return Number.isFinite(Number(text)) ? { doubleValue: signed(Number(text)) } : { stringValue: text };
     case "numeric":
       return { stringValue: text };
     case "bytea":
@@ -489,6 +492,12 @@ function fieldOf(type: string, text: string, { resultSetOptions }: Body): Field 
     default:
       return { stringValue: text };
   }
+}
+
+/** JSON.stringify drops the sign of zero, Java's writers do not. */
+function signed(value: number): number {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): number };
+  return Object.is(value, -0) ? rawJSON("-0.0") : value;
 }
 
 /** The elements of an array of one dimension. */
