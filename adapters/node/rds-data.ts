@@ -1,16 +1,10 @@
-// `rds-data://` as an upstream: AWS's RDS Data API, with requests signed by aws4fetch. On Node and Deno.
-import { AwsClient } from "aws4fetch";
+// `rds-data://` as an upstream: AWS's RDS Data API, with the credentials of the environment. On Node and Deno.
 import { ConfigError } from "../../src/gateway/mod.ts";
 import type { Upstream } from "../../src/session/mod.ts";
-import { parseRdsDataUrl, rdsDataUpstream, type SignedFetch } from "../../src/upstreams/rds-data/mod.ts";
+import { parseRdsDataUrl, rdsDataUpstream } from "../../src/upstreams/rds-data/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 import { loadParser } from "./parser.ts";
-
-export interface AwsCredentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
-}
+import { type AwsCredentials, signedFetchOf } from "./signed-fetch.ts";
 
 /**
  * Serves an Aurora cluster: `rds-data://region/cluster-arn?secret=arn&database=name`. The credentials are those of the
@@ -36,23 +30,4 @@ function environmentCredentials(): AwsCredentials {
     );
   }
   return { accessKeyId, secretAccessKey, sessionToken: process.env.AWS_SESSION_TOKEN };
-}
-
-/** Signs with Signature Version 4, and sends by the runtime's fetch. */
-export function signedFetchOf(credentials: AwsCredentials, region: string): SignedFetch {
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  const client = new AwsClient({
-    accessKeyId,
-    secretAccessKey,
-    ...(sessionToken && { sessionToken }),
-    service: "rds-data",
-    region,
-    // A statement may have run when its answer is an error of the server: the upstream knows what may be tried again.
-    retries: 0,
-  });
-  return async ({ url, method, headers, body, signal }) => {
-    // The signal goes to fetch alone: a Request that is made with one holds on to it.
-    const signed = await client.sign(url, { method, headers, body });
-    return fetch(url, { method, headers: signed.headers, body, signal });
-  };
 }

@@ -2,8 +2,8 @@
 import pg from "pg";
 import postgres from "postgres";
 import { loadParser } from "../../../adapters/node/parser.ts";
-import { signedFetchOf } from "../../../adapters/node/signed-fetch.ts";
 import { serve } from "../../../adapters/node/serve.ts";
+import { signedFetchOf } from "../../../adapters/node/signed-fetch.ts";
 import { parseRdsDataUrl, rdsDataUpstream } from "../../../src/upstreams/rds-data/mod.ts";
 import { credentials, RdsDataDouble } from "./double.ts";
 
