@@ -1,7 +1,7 @@
 /** The columns of results: their names, which of them come as text, and how their fields become cells. */
 import type { Column, Row } from "../../session/mod.ts";
+import { type Around, asSource } from "../as-source.ts";
 import type { ExecuteResponse, Field } from "./api.ts";
-import { type Around, asSource } from "./placeholders.ts";
 import { cellReader } from "./values.ts";
 
 export function hasArrays({ columnMetadata = [] }: ExecuteResponse): boolean {

@@ -9,9 +9,11 @@ import { countParameters } from "../../sql/mod.ts";
 import { oid, typeRow } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { asSource } from "../as-source.ts";
+import { readNames } from "../explained-names.ts";
 import type { SqlParameter } from "./api.ts";
 import { type Answer, badAnswer } from "./client.ts";
-import { asSource, type BoundText, bindText } from "./placeholders.ts";
+import { type BoundText, bindText } from "./placeholders.ts";
 
 export interface StatementTypes {
   readonly parameterTypes: readonly number[];
@@ -103,36 +105,9 @@ export async function askColumnNames(
   }));
   const { records } = resultOf(await send(text.sql, nulls), text);
   const plan = (records ?? []).map(([line]) => line?.stringValue ?? "").join("\n");
-  return readNames(plan, sql);
-}
-
-function readNames(plan: string, sql: string): string[] {
-  let output: unknown;
-  try {
-    [
-      {
-        Plan: { Output: output },
-      },
-    ] = JSON.parse(plan);
-  } catch {
-    throw badAnswer("A plan is not JSON.");
-  }
-  // A result without columns has no output.
-  const names = ((output ?? []) as string[]).map(columnName);
-  const distinct = new Set<string>();
-  return names.map((name) => {
-    const original = /^(.*)_\d+$/s.exec(name)?.[1];
-    // The number is EXPLAIN's, unless the text has it.
-    if (original !== undefined && distinct.has(original) && !sql.includes(name)) return original;
-    distinct.add(name);
-    return name;
-  });
-}
-
-/** `edgewire.id`, `"User Name"` */
-function columnName(expression: string): string {
-  const name = expression.startsWith("edgewire.") ? expression.slice("edgewire.".length) : expression;
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+  const names = readNames(plan, sql);
+  if (!names) throw badAnswer("A plan is not JSON.");
+  return names;
 }
 
 export function columnsOf(types: StatementTypes): readonly Column[] | undefined {

@@ -8,6 +8,7 @@
 import { characterPosition, Lexer } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import type { Around } from "../as-source.ts";
 
 export interface BoundText {
   readonly sql: string;
@@ -15,16 +16,7 @@ export interface BoundText {
   position(served: number): number | undefined;
 }
 
-export interface Around {
-  /** UTF-16 index where a token begins. */
-  readonly at: number;
-  readonly before: string;
-  readonly behind: string;
-}
-
 const colon = 0x3a;
-const opening = 0x28;
-const closing = 0x29;
 
 /**
  * @param cast the SQL name of a parameter's type, by its number; undefined leaves it without a cast. "keep" leaves all
@@ -117,34 +109,6 @@ function utf16Index(text: string, position: number): number | undefined {
     index += code < 0x10000 ? 1 : 2;
   }
   return index;
-}
-
-/**
- * A statement as a source of rows: `WITH name AS (the statement) select`. Its own WITH stays in front, where alone it may
- * change data.
- */
-export function asSource(sql: string, head: string, select: string): Around {
-  const at = mainStart(sql);
-  return { at: at ?? 0, before: `${at === undefined ? "WITH " : ", "}${head} (`, behind: `\n) ${select}` };
-}
-
-const verbs: ReadonlySet<string> = new Set("select insert update delete merge values table".split(" "));
-
-/** Where the statement behind a WITH begins: undefined without one. */
-function mainStart(sql: string): number | undefined {
-  const lexer = new Lexer(sql);
-  if (!lexer.next() || lexer.value !== "with") return undefined;
-  let depth = 0;
-  let closed = false;
-  while (lexer.next()) {
-    const code = lexer.punctuation;
-    const behind = closed && depth === 0;
-    if (behind && (code === opening || (lexer.type === "word" && verbs.has(lexer.value)))) return lexer.start;
-    if (code === opening) depth++;
-    if (code === closing) depth--;
-    closed = code === closing;
-  }
-  return undefined;
 }
 
 /** Refuses a parameter that no value was bound for, in PostgreSQL's words. */

@@ -1,9 +1,10 @@
 // The parts of the upstream that need no database: its URL, parameters in texts, values and errors.
 import { describe, expect, test } from "vitest";
 import { loadParser } from "../../../adapters/node/parser.ts";
+import { asSource } from "../../../src/upstreams/as-source.ts";
 import { readError } from "../../../src/upstreams/rds-data/errors.ts";
 import { parseRdsDataUrl } from "../../../src/upstreams/rds-data/mod.ts";
-import { asSource, bindText, uncastParameters } from "../../../src/upstreams/rds-data/placeholders.ts";
+import { bindText, uncastParameters } from "../../../src/upstreams/rds-data/placeholders.ts";
 import { planOf } from "../../../src/upstreams/rds-data/plan.ts";
 import { cellReader, fieldOf, oidOfName } from "../../../src/upstreams/rds-data/values.ts";
 import { namedParameters } from "./named-parameters.ts";
