@@ -34,13 +34,14 @@ export interface RdsDataDouble {
   stop(): Promise<void>;
 }
 
-export async function startRdsDataDouble(): Promise<RdsDataDouble> {
+/** `server`: the port of the PostgreSQL server behind it; without one it is the embedded one. */
+export async function startRdsDataDouble(server: number | undefined): Promise<RdsDataDouble> {
   const env = {
     AWS_ACCESS_KEY_ID: `AKIA${randomBytes(8).toString("hex").toUpperCase()}`,
     AWS_SECRET_ACCESS_KEY: randomBytes(30).toString("base64"),
     AWS_SESSION_TOKEN: randomBytes(60).toString("base64"),
   };
-  const child = start(process.execPath, ["test/clients/rds-data-double.ts"], {
+  const child = start(process.execPath, ["test/clients/rds-data-double.ts", String(server ?? "")], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],

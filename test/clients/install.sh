@@ -78,6 +78,39 @@ else
   say "pgjdbc: ready"
 fi
 
+# --- PostgreSQL 17, behind the double of the RDS Data API ------------------------------------------------------
+
+case $(uname -sm) in
+  "Linux x86_64") machine=amd64 ;;
+  "Linux aarch64") machine=arm64v8 ;;
+  *) machine= ;;
+esac
+
+# A jar is a zip, with one xz'd tar in it.
+unpack_server() {
+  python3 - "$1" "$2" <<'PYTHON'
+import io, sys, tarfile, zipfile
+with zipfile.ZipFile(sys.argv[1]) as jar:
+    [name] = [each for each in jar.namelist() if each.endswith(".txz")]
+    with tarfile.open(fileobj=io.BytesIO(jar.read(name)), mode="r:xz") as archive:
+        archive.extractall(sys.argv[2])
+PYTHON
+}
+
+if ! have mvn || ! have python3 || [[ -z $machine ]]; then
+  say "mvn or python3 is not installed, or this machine is unknown: the RDS Data API's double has the embedded PostgreSQL"
+elif ! cmp -s server/pom.xml "$cache/server/pom.xml"; then
+  rm -rf "$cache/server"
+  if attempt "PostgreSQL 17" 600 mvn -q -B -f server/pom.xml dependency:copy-dependencies "-Dmachine=$machine" \
+    -DincludeScope=compile -Dmdep.stripVersion=true "-DoutputDirectory=$cache/server" &&
+    unpack_server "$cache/server/embedded-postgres-binaries-linux-$machine.jar" "$cache/server"; then
+    rm "$cache/server/"*.jar
+    cp server/pom.xml "$cache/server/pom.xml"
+  fi
+else
+  say "PostgreSQL 17: ready"
+fi
+
 # --- Go and Rust: run.ts compiles them too; here, outside its time limits, the first time --------------------
 
 if have go; then

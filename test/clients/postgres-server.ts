@@ -6,6 +6,7 @@
 import { chmod, chown, copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Certificate } from "./certificate.ts";
 import { freePort, untilReady } from "./port.ts";
 import { find, isExecutable, run, start, stop } from "./process.ts";
@@ -13,6 +14,12 @@ import { find, isExecutable, run, start, stop } from "./process.ts";
 export interface PostgresServer {
   port: number;
   stop(): Promise<void>;
+}
+
+/** The server that install.sh brings: newer than most installed ones. Undefined where it is not there. */
+export function findNewServer(): string | undefined {
+  const folder = fileURLToPath(new URL(".cache/server/bin", import.meta.url));
+  return isExecutable(join(folder, "postgres")) ? folder : undefined;
 }
 
 /** The folder with `initdb` and `postgres`, or undefined when no server is installed. */

@@ -3,7 +3,12 @@
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { startNeonDouble, startRdsDataDouble } from "./data-apis.ts";
 import { type Gateway, type GatewayOptions, startGateway, tlsUrl } from "./gateway.ts";
-import { findPostgresServer, type PostgresServer, startPostgresServer } from "./postgres-server.ts";
+import {
+  findNewServer,
+  findPostgresServer,
+  type PostgresServer,
+  startPostgresServer,
+} from "./postgres-server.ts";
 import type { Report } from "./report.ts";
 import { startDeno, startTunnel, startWrangler } from "./runtimes.ts";
 
@@ -66,7 +71,11 @@ export async function startTarget(
       return { ...plain, url: await gateway({ database: upstream }) };
     }
     case "rds-data": {
-      const { upstream, env, stop } = await startRdsDataDouble();
+      // Without it, the embedded one: a single session.
+      const bin = findNewServer();
+      const { upstream, env, stop } = await startRdsDataDouble(
+        bin === undefined ? undefined : (await postgres(bin)).port,
+      );
       stops.push(stop);
       return { ...plain, url: await gateway({ database: upstream, env }) };
     }
