@@ -51,10 +51,18 @@ export function neonUpstream(options: NeonOptions): Upstream {
     if (known && Date.now() - known.since < maxAge) return known.settings;
     // Not the first client's to give up: others wait for it.
     const settings = askSettings(http, wanted, new AbortController().signal);
-    asked.delete(key);
-    if (asked.size >= maxAsked) asked.delete(asked.keys().next().value as string);
-    asked.set(key, { settings, since: Date.now() });
-    settings.catch(() => asked.delete(key));
+    const share = (): void => {
+      asked.delete(key);
+      if (asked.size >= maxAsked) asked.delete(asked.keys().next().value as string);
+      asked.set(key, { settings, since: Date.now() });
+    };
+    if (options.idleTimeout === 0) {
+      // Nor is a request another client's to wait for: it may end unanswered with the client that it is made for.
+      settings.then(share, () => {});
+    } else {
+      share();
+      settings.catch(() => asked.delete(key));
+    }
     return settings;
   }
 
