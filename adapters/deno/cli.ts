@@ -19,6 +19,9 @@ await runCli({
   tunnel: async (args) => (await import("../node/cli-tunnel.ts")).tunnelCommand(args),
   serve: async (args) => {
     const { serveRuntime } = await import("./serve-runtime.ts");
-    return (await import("../node/cli-serve.ts")).serveCommand(args, serveRuntime);
+    const code = await (await import("../node/cli-serve.ts")).serveCommand(args, serveRuntime);
+    // What Deno (2.9) would wait for: a WebSocket that it closes first, and that gets a message while it closes, leaves the
+    // timer of its idleTimeout behind, of 30 seconds.
+    Deno.exit(code);
   },
 });

@@ -40,10 +40,16 @@ function upgraded(
   socket.addEventListener("message", ({ data }) => session?.message(data));
   // "close" follows.
   socket.addEventListener("error", (event) => event.preventDefault());
-  socket.addEventListener("close", ({ wasClean }) => {
-    session?.closed(wasClean);
-    closed();
-  });
+  // Deno (2.9) says it twice if the connection is reset while it closes.
+  const once = { once: true };
+  socket.addEventListener(
+    "close",
+    ({ wasClean }) => {
+      session?.closed(wasClean);
+      closed();
+    },
+    once,
+  );
   return response;
 }
 

@@ -1,13 +1,16 @@
 // `edgewire` on Deno as a user runs it, with the embedded PostgreSQL; and the entry for Deno Deploy in front of it.
+import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
 import { Client as NeonClient, neon, neonConfig } from "@neondatabase/serverless";
 import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { constantFrames } from "../../../src/wire/mod.ts";
 import { freePort } from "../../clients/port.ts";
 import { type CertificateFolder, certificateFolder, makeCertificate } from "../node/certificates.ts";
 import { CliProcess } from "../node/cli-process.ts";
+import { startup } from "../node/raw-client.ts";
 import { denoEnvironment, denoPath } from "./deno-process.ts";
 
 const processes: CliProcess[] = [];
@@ -198,6 +201,22 @@ test("says what is wrong, and exits with 1 or 2", async () => {
   expect(taken).toMatchObject({ code: 1, stderr: expect.stringContaining("is already in use") });
   const unknown = await edgewire("serve", "--colour", "blue").finished();
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining("see edgewire serve --help") });
+});
+
+test("ends by SIGTERM at once, also when a client said good-bye while the gateway closed its WebSocket", async () => {
+  const database = `none=postgres://127.0.0.1:${await freePort()}/none`;
+  const listen = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+  const server = edgewire("serve", "--database", database, ...listen);
+  const [, address = ""] = await server.output(/HTTP and WebSockets: http:(\S+)/);
+  const socket = new WebSocket(`ws:${address}/v2`);
+  socket.addEventListener("open", () => socket.send(startup({ database: "unknown" }).slice()));
+  // libpq says Terminate to a server that has refused it, which the gateway gets while it closes.
+  socket.addEventListener("message", () => socket.send(constantFrames.terminate.slice()));
+  await once(socket, "close");
+  server.signal("SIGTERM");
+  const signalled = performance.now();
+  expect((await server.finished()).code).toBe(0);
+  expect(performance.now() - signalled).toBeLessThan(10_000);
 });
 
 test("ends by SIGTERM: clients are told, and the exit code is 0", async () => {
