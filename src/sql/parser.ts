@@ -43,21 +43,31 @@ export interface PgQueryModule {
   _wasm_free_parse_result(result: number): void;
 }
 
-/** Texts that are remembered, and the longest of them, in characters. */
-const maxTexts = 500;
+/**
+ * The longest text that is remembered, in characters, and all of them, each counted with so many more for its tree. That
+ * takes up to 40 bytes for one, and a Worker has 128 MB for everything.
+ */
 const maxLength = 4_000;
+const maxSize = 200_000;
+const sizeOf = (sql: string): number => sql.length + 100;
 
 export function createParser(module: PgQueryModule): Parser {
   const remembered = new Map<string, readonly ParsedStatement[]>();
+  let size = 0;
   return {
     parse(sql) {
       const known = remembered.get(sql);
       if (known) return known;
       const parsed = statements(sql, parseTree(module, sql));
       if (sql.length <= maxLength) {
-        // The oldest goes: a Map keeps the order of insertion.
-        if (remembered.size >= maxTexts) remembered.delete(remembered.keys().next().value as string);
         remembered.set(sql, parsed);
+        size += sizeOf(sql);
+        // The oldest go: a Map keeps the order of insertion.
+        for (const oldest of remembered.keys()) {
+          if (size <= maxSize) break;
+          remembered.delete(oldest);
+          size -= sizeOf(oldest);
+        }
       }
       return parsed;
     },
