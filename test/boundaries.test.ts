@@ -17,11 +17,12 @@ const mayImport: Record<string, readonly string[]> = {
   auth: ["wire"],
   sql: ["wire"],
   catalog: ["wire"],
+  copy: ["wire", "types", "sql"],
   session: ["wire", "types", "auth", "sql"],
   client: ["wire", "types", "auth"],
-  upstreams: ["wire", "types", "auth", "sql", "catalog", "session", "client"],
-  gateway: ["wire", "types", "auth", "sql", "catalog", "session", "client", "upstreams"],
-  http: ["wire", "types", "auth", "sql", "catalog", "session", "client", "upstreams", "gateway"],
+  upstreams: ["wire", "types", "auth", "sql", "catalog", "copy", "session", "client"],
+  gateway: ["wire", "types", "auth", "sql", "catalog", "copy", "session", "client", "upstreams"],
+  http: ["wire", "types", "auth", "sql", "catalog", "copy", "session", "client", "upstreams", "gateway"],
 };
 
 /** `sql` and `catalog` know nothing of the protocol but how to refuse, a text that is not UTF-8 among the rest. */
