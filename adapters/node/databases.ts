@@ -1,20 +1,25 @@
 // The upstreams that Node can serve, by URL scheme: `pglite:` in memory, `pglite:./folder`, `postgres://`,
 // `postgres+wss://`, `neon://`, and `rds-data://`.
-import type { Openers } from "../../src/gateway/mod.ts";
+import type { Openers, OpenUpstream } from "../../src/gateway/mod.ts";
 import { openEmbedded } from "./embedded.ts";
 import { openNeon } from "./neon.ts";
 import { openPostgres, openPostgresByWebSocket } from "./postgres.ts";
 import { openRdsData } from "./rds-data.ts";
 
-export const openers: Openers = {
-  pglite: openEmbedded,
-  neon: openNeon,
-  "neon+http": openNeon,
-  postgres: openPostgres,
-  postgresql: openPostgres,
-  "postgres+ws": openPostgresByWebSocket,
-  "postgres+wss": openPostgresByWebSocket,
-  "postgresql+ws": openPostgresByWebSocket,
-  "postgresql+wss": openPostgresByWebSocket,
-  "rds-data": openRdsData,
-};
+/** For a runtime that has a way of its own to a server's address. */
+export function openersWith(openPostgres: OpenUpstream): Openers {
+  return {
+    pglite: openEmbedded,
+    neon: openNeon,
+    "neon+http": openNeon,
+    postgres: openPostgres,
+    postgresql: openPostgres,
+    "postgres+ws": openPostgresByWebSocket,
+    "postgres+wss": openPostgresByWebSocket,
+    "postgresql+ws": openPostgresByWebSocket,
+    "postgresql+wss": openPostgresByWebSocket,
+    "rds-data": openRdsData,
+  };
+}
+
+export const openers: Openers = openersWith(openPostgres);

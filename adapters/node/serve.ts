@@ -1,19 +1,9 @@
 // The library's face on Node: a server over an upstream of your own.
-import { type AuthSource, trustAuthSource } from "../../src/auth/mod.ts";
-import type { SessionOptions, StatementSession, Upstream } from "../../src/session/mod.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
+import { serveUpstream, type UpstreamOptions } from "./serve-upstream.ts";
 import { type TlsFiles, type TlsServer, tlsServer } from "./tls.ts";
 
-export interface ServeOptions
-  extends Omit<ListenOptions, "tls">,
-    Omit<SessionOptions, "upstream" | "auth" | "refuse"> {
-  /**
-   * What answers the queries, whichever database the client names: an upstream, which is closed with the server; or, where
-   * nothing needs to be kept for each client, one session for all of them, or just its `query` function.
-   */
-  readonly upstream: Upstream | Omit<StatementSession, "close"> | StatementSession["query"];
-  /** Who may connect. Default: everyone, so listen on loopback only. */
-  readonly auth?: AuthSource | undefined;
+export interface ServeOptions extends Omit<ListenOptions, "tls">, UpstreamOptions {
   /** A certificate, or one loaded by `tlsServer`, which can be reloaded. */
   readonly tls?: TlsFiles | TlsServer | undefined;
 }
@@ -29,24 +19,7 @@ export interface ServeOptions
  * ```
  */
 export async function serve(options: ServeOptions): Promise<Listener> {
-  const { upstream, tls, auth = trustAuthSource() } = options;
-  const served = asUpstream(upstream);
-  const session: SessionOptions = { ...options, auth, upstream: () => served };
-  const listener = await listen(session, { ...options, tls: tls && ("cert" in tls ? tlsServer(tls) : tls) });
-  let closing: Promise<void> | undefined;
-  return {
-    ...listener,
-    get size() {
-      return listener.size;
-    },
-    close(grace) {
-      closing ??= listener.close(grace).then(() => served.close?.());
-      return closing;
-    },
-  };
-}
-
-function asUpstream(upstream: ServeOptions["upstream"]): Upstream {
-  if (typeof upstream === "function") return { connect: () => ({ query: upstream }) };
-  return "connect" in upstream ? upstream : { connect: () => upstream };
+  const { tls } = options;
+  const listening = { ...options, tls: tls && ("cert" in tls ? tlsServer(tls) : tls) };
+  return serveUpstream(options, (session) => listen(session, listening));
 }
