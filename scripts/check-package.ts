@@ -129,7 +129,8 @@ async function checkWorker(consumer: string): Promise<void> {
     format: "esm",
     platform: "neutral",
     mainFields: ["module", "main"],
-    external: ["cloudflare:*"],
+    // Of Node's modules Emscripten has something for Node; WebAssembly is compiled by who uploads the Worker.
+    external: ["cloudflare:*", "node:*", "*.wasm"],
     logLevel: "error",
   });
   console.log(`${manifest.name}/cloudflare: ${outputFiles[0]?.contents.length} bytes in a bundle`);

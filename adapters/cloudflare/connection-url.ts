@@ -6,7 +6,9 @@ import {
   parseUrl,
   parseWebSocketUrl,
 } from "../../src/client/mod.ts";
+import { splitUrl } from "../../src/client/url-parts.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
+import { type ParsedNeonUrl, parseNeonUrl } from "../../src/upstreams/neon/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 
 /**
@@ -36,20 +38,31 @@ export function readWebSocketUrl(url: string): ParsedWebSocketUrl {
   return parsed;
 }
 
+/** Parses the URL of a database behind Neon's proxy. @throws ConfigError */
+export function readNeonUrl(url: string): ParsedNeonUrl {
+  const parsed = configured(() => parseNeonUrl(url));
+  // There it has a default.
+  if (splitUrl(url.replace(/^[^:]*/, "postgres")).parameters.has("pool_size")) throw noPool();
+  return parsed;
+}
+
 function check({ channelBinding, parameters }: ClientOptions): void {
   if (channelBinding === "require") {
     throw new ConfigError(
       "channel_binding=require needs the server's certificate, which Workers do not tell",
     );
   }
-  if (parameters?.pool_size !== undefined) {
-    throw new ConfigError(
-      "pool_size has no meaning on Workers: each session has a connection of its own; a pool is Hyperdrive's to give",
-    );
-  }
+  if (parameters?.pool_size !== undefined) throw noPool();
 }
 
-function configured<Parsed>(parse: () => Parsed): Parsed {
+function noPool(): ConfigError {
+  return new ConfigError(
+    "pool_size has no meaning on Workers: each session has a connection of its own; a pool is Hyperdrive's to give",
+  );
+}
+
+/** @throws ConfigError for what a parser of URLs refuses */
+export function configured<Parsed>(parse: () => Parsed): Parsed {
   try {
     return parse();
   } catch (error) {

@@ -1,9 +1,12 @@
-// What Workers can serve, by URL scheme: `postgres://`, `postgres+wss://`, and `hyperdrive:` for a binding.
+// What Workers can serve, by URL scheme: `postgres://`, `postgres+wss://`, `hyperdrive:` for a binding, `neon://`, and
+// `rds-data://`.
 import type { Openers } from "../../src/gateway/mod.ts";
+import type { Env } from "./env.ts";
+import { openNeon } from "./neon.ts";
 import { openHyperdrive, openPostgres, openPostgresByWebSocket } from "./postgres.ts";
+import { openRdsData } from "./rds-data.ts";
 
-/** @param bindings the Worker's */
-export function openers(bindings: Readonly<Record<string, unknown>>): Openers {
+export function openers(env: Env): Openers {
   return {
     postgres: openPostgres,
     postgresql: openPostgres,
@@ -11,6 +14,9 @@ export function openers(bindings: Readonly<Record<string, unknown>>): Openers {
     "postgres+wss": openPostgresByWebSocket,
     "postgresql+ws": openPostgresByWebSocket,
     "postgresql+wss": openPostgresByWebSocket,
-    hyperdrive: (url) => openHyperdrive(url, bindings),
+    neon: openNeon,
+    "neon+http": openNeon,
+    hyperdrive: (url) => openHyperdrive(url, env),
+    "rds-data": (url) => openRdsData(url, env),
   };
 }

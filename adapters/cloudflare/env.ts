@@ -11,5 +11,10 @@ export interface Env extends ObjectBindings {
   /** `name:verifier` pairs: a secret. */
   readonly EDGEWIRE_USERS?: string;
   readonly EDGEWIRE_AUTH?: string;
+  /** Whom AWS takes the Worker for, where a database is `rds-data://…`: secrets. */
+  readonly AWS_ACCESS_KEY_ID?: string;
+  readonly AWS_SECRET_ACCESS_KEY?: string;
+  /** Of temporary credentials. */
+  readonly AWS_SESSION_TOKEN?: string;
   readonly [name: string]: unknown;
 }

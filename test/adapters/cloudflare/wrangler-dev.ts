@@ -1,6 +1,7 @@
 // The Worker of wrangler.toml in workerd, as `wrangler dev` runs it: by wrangler's own test harness, with a TCP port for the
 // `connect` handler. The configuration is the project's own one, with another port.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +39,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** Bundles and starts the Worker. Nothing of it is kept, and nothing but loopback is asked. */
 export async function startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
   Object.assign(process.env, quiet);
+  fetchWebSockets();
   // Late, since it takes a second, and not every test of a file may need it.
   const { createTestHarness } = await import("wrangler");
   const { configPath, tcpPort, remove } = await writeConfig(options.config);
@@ -66,6 +68,26 @@ export async function startWorker(options: WorkerOptions = {}): Promise<RunningW
     remove();
     throw error;
   }
+}
+
+let fetching = false;
+
+/**
+ * wrangler's harness sends what the Worker fetches by this process's `fetch`, and so its WebSockets, which that knows
+ * nothing of. The one of miniflare does.
+ */
+function fetchWebSockets(): void {
+  if (fetching) return;
+  fetching = true;
+  const plain = globalThis.fetch;
+  const { fetch: withWebSockets } = createRequire(import.meta.resolve("wrangler"))("miniflare") as {
+    fetch: typeof fetch;
+  };
+  globalThis.fetch = (url, init) => {
+    // What comes from the Worker is a Request of miniflare's own.
+    const { headers } = (init ?? {}) as { headers?: { get?(name: string): string | null } };
+    return headers?.get?.("upgrade") === "websocket" ? withWebSockets(url, init) : plain(url, init);
+  };
 }
 
 /** The project's configuration in a folder of its own, with a free port. */
