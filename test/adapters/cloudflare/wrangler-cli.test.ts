@@ -1,6 +1,6 @@
 // `npx wrangler dev` itself, as a new user starts it: psql connects to the Worker, whose PostgreSQL is behind a WebSocket.
-// (The harness of the other tests cannot let a Worker open WebSockets.)
 // (The harness of the other tests sends the Worker's own requests by Node; here it is workerd that sends them.)
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
