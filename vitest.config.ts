@@ -5,7 +5,6 @@ export const runtimes: string[] = [
   "test/adapters/{cloudflare,deno}/**/*.test.ts",
   // Every way in, Node's among them, and every driver: the transcripts are played in memory by `npm test`.
   "test/conformance/{deno,node,workerd}.test.ts",
-  "test/upstreams/neon/conformance.test.ts",
 ];
 
 /** What runs by `npm run test:upstreams`. */

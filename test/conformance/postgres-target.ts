@@ -1,5 +1,6 @@
 /** A real PostgreSQL server as a target: a new connection for each transcript, and one for the setup. */
 import { connect } from "node:net";
+import { frameAt } from "./answer.ts";
 import { refuseErrors } from "./pglite-target.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 import { startupPacket } from "./startup-packet.ts";
@@ -69,12 +70,25 @@ export async function playSteps(
   transcript: Transcript,
   leave: (client: WireClient) => void | Promise<void> = () => {},
 ): Promise<string[]> {
+  /** Messages that a ReadyForQuery is due for. Behind a COPY that was refused no more than those come. */
+  let due = 0;
+  let ready = 0;
+  let refused = false;
   for (const part of groups(transcript.steps)) {
-    if (part instanceof Uint8Array) await client.send(part);
-    else if ("skip" in part) await client.skip(part.skip);
-    else await client.until((frame) => frame.code === part.until, part.until);
+    if (part instanceof Uint8Array) {
+      due += transcript.bare || transcript.fatal ? 0 : countDue(part);
+      await client.send(part);
+    } else if ("skip" in part) {
+      await client.skip(part.skip);
+    } else if (!refused || (part.until === "Z" && ready < due)) {
+      await client.until((frame) => {
+        if (frame.code === "Z") ready++;
+        refused = part.until === "G" && frame.code === "E";
+        return refused || frame.code === part.until;
+      }, part.until);
+    }
   }
-  if (transcript.fatal) {
+  if (transcript.fatal && !refused) {
     await client.untilClosed();
   } else {
     await client.send(endMark);
@@ -84,6 +98,15 @@ export async function playSteps(
   await leave(client);
   client.destroy();
   return lines;
+}
+
+/** Query, Sync and FunctionCall. In COPY a server skips Sync: then more are due than will come. */
+function countDue(messages: Uint8Array): number {
+  let count = 0;
+  for (let frame = frameAt(messages, 0); frame; frame = frameAt(messages, frame.end)) {
+    if ("QSF".includes(frame.code)) count++;
+  }
+  return count;
 }
 
 /** Neighbouring messages joined, so that they arrive as one chunk. */

@@ -22,9 +22,11 @@ export interface TestUpstream {
 export class SessionTarget implements Target {
   arrival: Arrival = "at once";
   readonly #tested: TestUpstream;
+  readonly #options: Partial<SessionOptions>;
 
-  constructor(tested: TestUpstream) {
+  constructor(tested: TestUpstream, options: Partial<SessionOptions> = {}) {
     this.#tested = tested;
+    this.#options = options;
   }
 
   get name(): TargetName {
@@ -33,7 +35,7 @@ export class SessionTarget implements Target {
 
   async play(transcript: Transcript): Promise<string[]> {
     await this.#tested.reset(transcript.setup);
-    const { client, session } = openSession(this.#tested.upstream, this.arrival);
+    const { client, session } = openSession(this.#tested.upstream, this.arrival, this.#options);
     try {
       if (!transcript.bare) await login(client);
       return await playSteps(client, transcript);

@@ -1,0 +1,4 @@
+import { neonTunnel } from "./neon.ts";
+import { testTranscripts } from "./suite.ts";
+
+testTranscripts(neonTunnel);

@@ -1,0 +1,4 @@
+import { neon } from "./neon.ts";
+import { testTranscripts } from "./suite.ts";
+
+testTranscripts(neon);

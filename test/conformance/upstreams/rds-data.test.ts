@@ -1,0 +1,4 @@
+import { rdsData } from "./rds-data.ts";
+import { testTranscripts } from "./suite.ts";
+
+testTranscripts(rdsData);
