@@ -1,10 +1,12 @@
-// `neon://` as an upstream: SQL over HTTP by the standard's fetch, and the tunnel by its WebSocket. On Deno, too.
+// `neon://` as an upstream: SQL over HTTP by what the runtime does best, and the tunnel by the standard's WebSocket. On
+// Deno, too.
 import { openWebSocket } from "../../src/client/mod.ts";
 import { ConfigError } from "../../src/gateway/mod.ts";
 import type { Upstream } from "../../src/session/mod.ts";
 import { neonUpstream, type ParsedNeonUrl, parseNeonUrl } from "../../src/upstreams/neon/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 import { urlDefaults } from "./connection-url.ts";
+import { httpPost } from "./http-post.ts";
 import { loadParser } from "./parser.ts";
 
 /**
@@ -18,6 +20,7 @@ export function openNeon(url: string): Upstream {
     openTunnel: () => openWebSocket(tunnel, { timeout: client.connectTimeout }),
     connectionString,
     client,
+    fetch: process.versions.deno === undefined ? httpPost() : undefined,
     mode: fetch,
     size: poolSize,
     parser: loadParser,

@@ -2,7 +2,7 @@
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 
-/** What Node's undici says before a connection stands, and what Deno's fetch does. */
+/** What Node and its undici say before a connection stands; Deno's fetch says it in words. */
 const refusals: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -10,6 +10,7 @@ const refusals: ReadonlySet<string> = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
   "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_SOCKET_CONNECTION_TIMEOUT",
 ]);
 
 /** Whether an error of fetch came before anything was sent, so that another try cannot run a statement twice. */
