@@ -1,0 +1,148 @@
+/**
+ * How a statement is sent, from its parse tree: what of its result matters, and in which way that can be had through an
+ * API that gives nothing but rows.
+ */
+import {
+  classify,
+  type ParsedStatement,
+  type Parser,
+  type SessionNeed,
+  type StatementClass,
+  sessionNeeds,
+} from "../../sql/mod.ts";
+import { oid } from "../../types/mod.ts";
+import { planner } from "../planner.ts";
+
+/**
+ * - `rows`: a query, or a change of data with RETURNING: it stands in WITH, and its rows come as text
+ * - `count`: a change of data without: the same, with the number of its rows
+ * - `table`: CREATE TABLE AS and its kin: EXPLAIN ANALYZE runs them, and tells how many rows there were
+ * - `utility`: EXPLAIN, whose rows PL/pgSQL reads
+ * - `call`: CALL, which has a row where the procedure has output arguments
+ * - `command`: what gives nothing
+ */
+export type Shape = "rows" | "count" | "table" | "utility" | "call" | "command";
+
+export interface Plan {
+  readonly shape: Shape;
+  readonly kind: StatementClass;
+  readonly needs: ReadonlySet<SessionNeed>;
+  /** Undefined for a text that the parser does not know. */
+  readonly statement: ParsedStatement | undefined;
+  /** It changes data, in itself or in its WITH: it is not to be run in order to describe it. */
+  readonly changesData: boolean;
+  /** It may change something, be it by a function that it calls. */
+  readonly mayChange: boolean;
+  readonly merges: boolean;
+  /** The type of the column that EXPLAIN gives: text, json or xml. */
+  readonly utilityType: number;
+  /** Descriptions may be out of date afterwards. */
+  readonly changesSchema: boolean;
+  /** Makes something temporary that outlives the transaction. */
+  readonly makesTemporary: boolean;
+}
+
+/** A text that the parser does not know may be that of a newer server. */
+function unknown(sql: string): Plan {
+  const kind = classify(sql);
+  const rows = kind.type === "other" && kind.returnsRows === true && kind.verb !== "EXPLAIN";
+  return {
+    shape: rows ? "rows" : "command",
+    kind,
+    needs: new Set(),
+    statement: undefined,
+    changesData: true,
+    mayChange: true,
+    merges: false,
+    utilityType: oid.text,
+    changesSchema: true,
+    makesTemporary: false,
+  };
+}
+
+const changes: ReadonlySet<string> = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
+const schemaless: ReadonlySet<string> = new Set([
+  "ExplainStmt",
+  "LockStmt",
+  "NotifyStmt",
+  "TruncateStmt",
+  "VacuumStmt",
+  "ConstraintsSetStmt",
+]);
+const makers: ReadonlySet<string> = new Set([
+  "CreateStmt",
+  "CreateTableAsStmt",
+  "ViewStmt",
+  "CreateSeqStmt",
+  "CreateFunctionStmt",
+  "CreateDomainStmt",
+  "CreateEnumStmt",
+  "CompositeTypeStmt",
+]);
+/** The tree has two spellings of the field. */
+const dropsOnCommit = /"on[cC]ommit":"ONCOMMIT_DROP"/;
+const holdsChange = /"(InsertStmt|UpdateStmt|DeleteStmt|MergeStmt)":/;
+
+function makePlan(statement: ParsedStatement): Plan {
+  const { type, node, text } = statement;
+  const into = node.intoClause !== undefined;
+  const query = type === "SelectStmt" && !into;
+  const preparable = query || changes.has(type);
+  const needs = sessionNeeds(statement);
+  const tree = preparable ? JSON.stringify(node) : "";
+  const changesData = changes.has(type) || (query && holdsChange.test(tree));
+  return {
+    shape: shapeOf(statement, query, into),
+    kind: classify(text),
+    needs,
+    statement,
+    changesData,
+    mayChange: changesData || !preparable || /"(FuncCall|lockingClause)":/.test(tree),
+    merges: type === "MergeStmt",
+    utilityType: type === "ExplainStmt" ? explainType(node.options) : oid.text,
+    changesSchema: !preparable && !schemaless.has(type),
+    makesTemporary:
+      needs.has("temporary") && (into || makers.has(type)) && !dropsOnCommit.test(JSON.stringify(node)),
+  };
+}
+
+function shapeOf({ type, node }: ParsedStatement, query: boolean, into: boolean): Shape {
+  if (query) return "rows";
+  if (changes.has(type)) return hasItems(node.returningList) ? "rows" : "count";
+  switch (type) {
+    case "SelectStmt":
+      return into ? "table" : "rows";
+    case "CreateTableAsStmt":
+      // WITH NO DATA has no count.
+      return /"skipData":true/.test(JSON.stringify(node.into)) ? "command" : "table";
+    case "ExplainStmt":
+    case "VariableShowStmt":
+      return "utility";
+    case "CallStmt":
+      return "call";
+    default:
+      return "command";
+  }
+}
+
+/** EXPLAIN (FORMAT …); the last one counts. */
+function explainType(options: unknown): number {
+  if (!Array.isArray(options)) return oid.text;
+  const formats = (options as ExplainOption[]).filter(({ DefElem: option }) => option?.defname === "format");
+  const format = formats.at(-1)?.DefElem?.arg?.String?.sval?.toLowerCase();
+  return format === "json" ? oid.json : format === "xml" ? oid.xml : oid.text;
+}
+
+interface ExplainOption {
+  readonly DefElem?: {
+    readonly defname?: string;
+    readonly arg?: { readonly String?: { readonly sval?: string } };
+  };
+}
+
+function hasItems(list: unknown): boolean {
+  return Array.isArray(list) && list.length > 0;
+}
+
+/** The plan for one statement. */
+export const planOf: (parser: Parser, sql: string) => Plan = planner(makePlan, unknown);

@@ -1,0 +1,63 @@
+/**
+ * Supabase as an upstream, by nothing but an access token: PostgreSQL behind the Management API, or behind postgres-meta.
+ * Each request has a session of its own; what is one request is one transaction.
+ */
+import type { ClientContext, Upstream } from "../../session/mod.ts";
+import type { Parser } from "../../sql/mod.ts";
+import { fatal, PgError } from "../../wire/error.ts";
+import { Descriptions } from "../neon/descriptions.ts";
+import { SupabaseApi, type SupabaseApiOptions } from "./api.ts";
+import { askDefaults, type Defaults } from "./defaults.ts";
+import { SupabaseSession } from "./session.ts";
+import { Types } from "./types.ts";
+
+export interface SupabaseOptions extends SupabaseApiOptions {
+  /** PostgreSQL's parser, asked for when the first client comes. */
+  readonly parser: () => Promise<Parser>;
+}
+
+/** What the sessions of one upstream share. */
+export interface SupabaseDatabase {
+  readonly api: SupabaseApi;
+  readonly parser: Parser;
+  readonly descriptions: Descriptions;
+  readonly types: Types;
+}
+
+/** For how many milliseconds the defaults are good. */
+const maxAge = 300_000;
+
+/** Serves a database. Its version and settings are asked for when the first client comes. */
+export function supabaseUpstream(options: SupabaseOptions): Upstream {
+  const api = new SupabaseApi(options);
+  const descriptions = new Descriptions();
+  const types = new Types();
+  let known: { readonly defaults: Defaults; readonly since: number } | undefined;
+
+  /** No client waits for another one's request: on some runtimes it ends with the client that it is made for. */
+  async function defaultsNow(signal: AbortSignal): Promise<Defaults> {
+    if (known && Date.now() - known.since < maxAge) return known.defaults;
+    const defaults = await askDefaults(api, signal);
+    known = { defaults, since: Date.now() };
+    return defaults;
+  }
+
+  return {
+    async connect(client: ClientContext) {
+      try {
+        const parser = await options.parser();
+        return new SupabaseSession(
+          { api, parser, descriptions, types },
+          client,
+          await defaultsNow(client.signal),
+        );
+      } catch (error) {
+        const { code, message, ...fields } = PgError.from(error).fields;
+        throw fatal(code, message, fields);
+      }
+    },
+    async ready() {
+      await api.raw("SELECT 1", new AbortController().signal);
+    },
+  };
+}
