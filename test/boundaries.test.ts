@@ -17,7 +17,7 @@ const mayImport: Record<string, readonly string[]> = {
   auth: ["wire"],
   sql: ["wire"],
   catalog: ["wire"],
-  copy: ["wire", "types", "sql"],
+  copy: ["wire", "sql"],
   session: ["wire", "types", "auth", "sql"],
   client: ["wire", "types", "auth"],
   upstreams: ["wire", "types", "auth", "sql", "catalog", "copy", "session", "client"],

@@ -27,14 +27,16 @@ export interface CopyRelation {
 export interface CopyQuery {
   readonly type: "query";
   readonly text: string;
-  /** UTF-16 index of the text in the statement's. */
-  readonly start: number;
+  /** Where the text begins, for errors: in characters, from 1. */
+  readonly position: number;
 }
 
 export interface CopyCondition {
   readonly text: string;
-  readonly start: number;
+  readonly position: number;
   readonly node: unknown;
+  /** The position of a location in the tree. */
+  locate(location: number): number;
 }
 
 export interface CopyOption {
@@ -68,13 +70,13 @@ export function readCopyStatement({ node, text, start }: ParsedStatement): CopyS
   const at = positions(text, start);
   return {
     direction: tree.is_from === true ? "from" : "to",
-    source: tree.relation ? relationOf(tree) : queryOf(tree, text),
+    source: tree.relation ? relationOf(tree) : queryOf(tree, text, start),
     options: (tree.options ?? []).map(({ DefElem: { defname, arg, location } }) => ({
       name: defname ?? "",
       value: arg,
       position: at(location ?? 0),
     })),
-    where: tree.whereClause === undefined ? undefined : conditionOf(text, tree.whereClause),
+    where: tree.whereClause === undefined ? undefined : conditionOf(text, start, tree.whereClause, at),
   };
 }
 
@@ -95,7 +97,7 @@ export function namesOf(list: readonly SyntaxNode[]): string[] {
 
 const returning: ReadonlySet<string> = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
 
-function queryOf({ query = {} }: Tree, text: string): CopyQuery {
+function queryOf({ query = {} }: Tree, text: string, start: number): CopyQuery {
   const [[type, node] = ["", {} as SyntaxNode]] = Object.entries(query);
   if (node.intoClause !== undefined) throw unsupported("COPY (SELECT INTO) is not supported");
   if (returning.has(type) && node.returningList === undefined) {
@@ -109,11 +111,20 @@ function queryOf({ query = {} }: Tree, text: string): CopyQuery {
     if (token === "(" && ++depth === 1) from = lexer.end;
     if (token === ")" && --depth === 0) break;
   }
-  return { type: "query", text: text.slice(from, lexer.start), start: from };
+  return {
+    type: "query",
+    text: text.slice(from, lexer.start),
+    position: start + characterPosition(text, from),
+  };
 }
 
 /** What stands behind the WHERE outside of parentheses: there is one only, and it is the last clause. */
-function conditionOf(text: string, node: unknown): CopyCondition {
+function conditionOf(
+  text: string,
+  start: number,
+  node: unknown,
+  locate: (location: number) => number,
+): CopyCondition {
   const lexer = new Lexer(text);
   let depth = 0;
   while (lexer.next()) {
@@ -122,7 +133,12 @@ function conditionOf(text: string, node: unknown): CopyCondition {
     else if (token === ")") depth--;
     else if (depth === 0 && lexer.type === "word" && lexer.value === "where") break;
   }
-  return { text: text.slice(lexer.end), start: lexer.end, node };
+  return {
+    text: text.slice(lexer.end),
+    position: start + characterPosition(text, lexer.end),
+    node,
+    locate,
+  };
 }
 
 /** The tree's locations count bytes from where the parser began: before `start`, which only blanks are before. */

@@ -97,13 +97,15 @@ function hasItems(list: unknown): boolean {
 
 /** Functions of PostgreSQL's that only compute, and are in every other query. */
 const harmless: ReadonlySet<string> = new Set(
-  `abs array_agg array_length array_to_string avg bool_and bool_or btrim cardinality ceil ceiling char_length coalesce
-  concat concat_ws count current_database current_schema current_schemas date_part date_trunc dense_rank extract
-  first_value floor format format_type generate_series greatest json_agg json_build_object jsonb_agg jsonb_build_array
-  jsonb_build_object json_build_array lag last_value lead least left length lower max md5 min mod now obj_description
-  pg_get_constraintdef pg_get_expr pg_get_indexdef pg_table_is_visible pg_type_is_visible position rank repeat replace
-  reverse right round row_number row_to_json split_part string_agg strpos substr substring sum timezone to_char to_json
-  to_jsonb translate trim trunc unnest upper version`.split(/\s+/),
+  `abs array_agg array_length array_to_string avg bit_in bool_and bool_or bpcharin btrim cardinality ceil ceiling
+  char_length coalesce concat concat_ws count current_database current_schema current_schemas current_setting date_part
+  date_trunc dense_rank extract first_value floor format format_type generate_series greatest has_column_privilege
+  interval_in json_agg json_build_object jsonb_agg jsonb_build_array jsonb_build_object json_build_array lag last_value
+  lead least left length lower max md5 min mod now numeric_in obj_description pg_get_constraintdef pg_get_expr
+  pg_get_indexdef pg_input_is_valid pg_table_is_visible pg_type_is_visible position rank repeat replace reverse right
+  round row_number row_security_active row_to_json split_part string_agg strpos substr substring sum time_in
+  timestamp_in timestamptz_in timetz_in timezone to_char to_json to_jsonb translate trim trunc txid_current_if_assigned
+  unnest upper varbit_in varcharin version`.split(/\s+/),
 );
 
 function isHarmless(node: unknown): boolean {
@@ -174,8 +176,6 @@ function refuse(
       return refuseCursor(kind, inTransaction);
     case "listen":
       return lost("LISTEN and UNLISTEN", "Poll a table.");
-    case "copy":
-      return lost("COPY", "Use INSERT and SELECT.");
     case "advisoryLock":
       return lost("advisory locks of a session", "Use pg_advisory_xact_lock() in a transaction.");
     case "setting":
@@ -186,6 +186,7 @@ function refuse(
     case "transaction":
       if (kind.type === "commitPrepared" || kind.type === "rollbackPrepared") return;
       return lost("PREPARE TRANSACTION and exported snapshots", "Use a transaction of one client.");
+    case "copy":
     case "unknown":
       return;
   }

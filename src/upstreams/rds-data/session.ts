@@ -18,9 +18,10 @@ import type {
   StatementText,
   TransactionModes,
 } from "../../session/mod.ts";
-import { commandTag } from "../../sql/mod.ts";
+import { commandTag, type ParsedStatement } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { type CopySession, runCopy } from "../copy/mod.ts";
 import { defaultModes, differingSettings } from "../kept-settings.ts";
 import type { ExecuteResponse, SqlParameter } from "./api.ts";
 import type { Answer } from "./client.ts";
@@ -79,12 +80,14 @@ export class RdsDataSession implements StatementSession {
     this.#client = client;
   }
 
-  async query(statement: Statement, { signal }: Call): Promise<Result> {
+  async query(statement: Statement, call: Call): Promise<Result> {
+    const { signal } = call;
     const plan = planOf(this.#database.parser, statement.sql);
     refuseSessionNeeds(plan, this.#transaction !== undefined);
     refuseUnbound(statement.sql, statement.parameters.length);
     if (plan.kind.type === "closeCursor" && !this.#transaction)
       return { type: "command", tag: commandTag(plan.kind) };
+    if (plan.needs.has("copy")) return this.#copy(statement.sql, call);
     const settings = differingSettings(this.#client.parameters);
     const transaction = this.#transaction;
     if (transaction) {
@@ -97,6 +100,20 @@ export class RdsDataSession implements StatementSession {
     }
     const own = await DataTransaction.begin(this.#database.api, modes, settings, signal);
     return this.#inOwn(own, () => this.#run({ statement, plan, transaction: own, settings, signal }, own));
+  }
+
+  #copy(sql: string, call: Call): Promise<Result> {
+    const [parsed] = this.#database.parser.parse(sql) as [ParsedStatement];
+    const session: CopySession = {
+      inTransaction: this.#transaction !== undefined,
+      query: (statement) => this.query(statement, call),
+      describe: (statement) => this.describe(statement, call),
+      begin: (modes) => this.begin({ ...defaultModes(this.#client.parameters), ...modes }, call),
+      commit: () => this.commit(),
+      rollback: () => this.rollback(),
+      savepoint: (action) => this.savepoint(action, call),
+    };
+    return runCopy(session, parsed, call);
   }
 
   async describe({ sql, parameterTypes }: StatementText, { signal }: Call): Promise<Description> {
