@@ -13,6 +13,7 @@ import { sqlstate } from "../wire/sqlstate.ts";
 import type { RunningCall } from "./call.ts";
 import type { Client } from "./client.ts";
 import { settingName } from "./parameters.ts";
+import { runOnPortal } from "./portal-cursors.ts";
 import type { Portals, PreparedStatements } from "./prepared.ts";
 import { settle } from "./rows.ts";
 import { listValue } from "./setting-values.ts";
@@ -99,6 +100,12 @@ async function runControl(host: ControlHost, statement: StatementClass, call: Ru
     case "unlisten":
     case "notify":
       return runChannel(host, statement, call);
+    case "fetch":
+    case "move":
+    case "closeCursor":
+      return runOnPortal(host.portals, statement, call, ({ statement: { kind, sql }, ...given }) =>
+        runStatement(host, kind as StatementClass, { sql, ...given }, call),
+      );
     case "discard":
       if (upstream.settings !== "upstream") return runSetting(host, statement, call);
       // The upstream refuses DISCARD ALL in a transaction, and nothing may be lost then.

@@ -17,7 +17,7 @@ import type { Output } from "./output.ts";
 import { type ExtendedMessage, isExecuteOf, type Message, type Pipeline } from "./pipeline.ts";
 import { inStatement } from "./position.ts";
 import { finish, type Portal, type PreparedStatement, prepareStatement } from "./prepared.ts";
-import { checkFormat, checkResultFormats, describeColumns, RowCursor } from "./rows.ts";
+import { checkFormat, checkResultFormats, describeColumns, RowCursor, settle } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
@@ -95,7 +95,11 @@ function bind({ context, batch, call }: Pipeline, message: Message<"Bind">): voi
 function describeStatement(context: StatementContext, name: string, call: RunningCall): void | Promise<void> {
   const statement = context.prepared.get(name);
   const description = describeWithoutUpstream(context, statement) ?? describe(context, statement, call);
-  return after(description, (known) => sendDescription(context, statement, known));
+  return after(description, (known) => {
+    const { told } = statement;
+    if (told && known.columns && differ(told, known.columns)) throw staleStatement();
+    sendDescription(context, statement, known);
+  });
 }
 
 function sendDescription(
@@ -111,6 +115,7 @@ function sendDescription(
 
 function describePortal(pipeline: Pipeline, name: string, executeFollows: boolean): void | Promise<void> {
   const { context, call } = pipeline;
+  if (!context.portals.has(name)) return describeCursor(context, name, call);
   const portal = context.portals.get(name);
   const { statement } = portal;
   if (statement.kind) refuseInFailedBlock(context.transaction.status, statement.kind);
@@ -122,6 +127,24 @@ function describePortal(pipeline: Pipeline, name: string, executeFollows: boolea
     if (portal.state.type === "rows") return sendColumns(context, portal, portal.state.columns);
     if (portal.state.type === "started") return sendColumns(context, portal, undefined);
     return after(describe(context, statement, call), ({ columns }) => sendColumns(context, portal, columns));
+  });
+}
+
+/** A cursor that was made by DECLARE is a portal, too; which the upstream has, if it has cursors. */
+function describeCursor(context: StatementContext, name: string, call: RunningCall): void | Promise<void> {
+  const { portals, transaction, upstream, output } = context;
+  if (name === "" || !upstream.describe || transaction.status === "E") portals.get(name);
+  const sql = `FETCH 0 FROM "${name.replaceAll('"', '""')}"`;
+  const description = guard(
+    () => settle(upstream.describe?.({ sql, parameterTypes: [] }, call), call),
+    (error) => {
+      if (error instanceof PgError && error.code === sqlstate.invalidCursorName) portals.get(name);
+      throw error;
+    },
+  );
+  return after(description, (known) => {
+    if (!known?.columns) portals.get(name);
+    else describeColumns(output.writer, known.columns);
   });
 }
 
@@ -153,7 +176,7 @@ function startAlone({ context, implicit, call }: Pipeline, portal: Portal): void
 }
 
 function started(portal: Portal, given: Result): void {
-  const result = given.type === "rows" ? asDescribed(portal.statement, given) : given;
+  const result = given.type === "rows" ? asTold(portal.statement, given) : given;
   if (result.type === "rows") {
     checkResultFormats(portal.resultFormats, result.columns.length);
     for (const format of portal.resultFormats) checkFormat(format);
@@ -166,12 +189,33 @@ function started(portal: Portal, given: Result): void {
   } else portal.state = { type: "started", result };
 }
 
-/** Clients decode by what Describe told them: its types hold even where the upstream, with values at hand, knows better. */
-function asDescribed({ description }: PreparedStatement, result: RowsResult): RowsResult {
-  const told = description?.columns;
-  if (!told) return result;
-  if (told.length === result.columns.length) return { ...result, columns: told };
-  throw new PgError(sqlstate.featureNotSupported, "cached plan must not change result type");
+/**
+ * Clients decode by what Describe told them: its types hold even where the upstream, with values at hand, knows better.
+ * Of what the first run told, a later one may not differ. A change of data has been made: an error would deny that.
+ */
+function asTold(statement: PreparedStatement, result: RowsResult): RowsResult {
+  const described = statement.description?.columns;
+  const { columns } = result;
+  if (described) {
+    if (described.length !== columns.length) throw staleStatement();
+    return { ...result, columns: described };
+  }
+  const told = statement.told;
+  if (!told || /^(INSERT|UPDATE|DELETE|MERGE)/.test(result.tag ?? "")) {
+    statement.told = columns;
+  } else if (differ(told, columns)) throw staleStatement();
+  return result;
+}
+
+function differ(told: readonly Column[], columns: readonly Column[]): boolean {
+  return told.length !== columns.length || told.some(({ typeOid }, at) => typeOid !== columns[at]?.typeOid);
+}
+
+/** Drivers know it by PostgreSQL's own function, and prepare the statement anew. */
+function staleStatement(): PgError {
+  return new PgError(sqlstate.featureNotSupported, "cached plan must not change result type", {
+    routine: "RevalidateCachedQuery",
+  });
 }
 
 function run(

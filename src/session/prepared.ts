@@ -33,6 +33,8 @@ export interface PreparedStatement {
   readonly parameterCount: number;
   /** What the upstream said of it, once it was asked. */
   description?: Description;
+  /** The columns of its first result, where it was not described before. */
+  told?: readonly Column[];
 }
 
 export interface Portal {
@@ -208,6 +210,11 @@ export class Portals {
     this.#bytes += bytes;
   }
 
+  has(name: string): boolean {
+    return this.#portals.has(name);
+  }
+
+  /** @throws PgError 34000 */
   get(name: string): Portal {
     const portal = this.#portals.get(name);
     if (portal) return portal;

@@ -115,6 +115,22 @@ export class RowCursor {
     return count;
   }
 
+  /** Takes up to `limit` rows for another result. */
+  async *take(limit: number, call: RunningCall): AsyncGenerator<Row[]> {
+    let left = limit;
+    while (left > 0 && !this.#done) {
+      const rows: Row[] = [];
+      for (; this.#batch && rows.length < left; ) {
+        const next = this.#batch.next();
+        if (next.done) this.#batch = undefined;
+        else rows.push(next.value);
+      }
+      left -= rows.length;
+      if (rows.length > 0) yield rows;
+      else if (left > 0) await this.#another(call);
+    }
+  }
+
   /** Sends all rows; where that fails, the upstream is told that no more are wanted. */
   sendAll(output: Output, call: RunningCall): number | Promise<number> {
     return guard(
@@ -135,13 +151,17 @@ export class RowCursor {
   }
 
   async #nextBatch(output: Output, call: RunningCall): Promise<boolean> {
+    // A full transport holds the upstream back: what was sent goes before what is asked for.
+    const full = this.#batches && output.flush();
+    if (full) await call.race(full);
+    return this.#another(call);
+  }
+
+  async #another(call: RunningCall): Promise<boolean> {
     if (!this.#batches) {
       this.#done = true;
       return false;
     }
-    // A full transport holds the upstream back: what was sent goes before what is asked for.
-    const full = output.flush();
-    if (full) await call.race(full);
     const batch = await call.race(this.#batches.next());
     this.#done = batch.done === true;
     this.#batch = batch.done ? undefined : batch.value[Symbol.iterator]();

@@ -164,7 +164,6 @@ const differences: readonly Difference[] = [
     of: {
       portals: [
         "a cursor is a portal: Describe, Execute and Close by its name",
-        "a portal is a cursor: FETCH from a bound name",
         "a cursor of the name of a portal",
         "pg_cursors lists cursors and portals",
       ],
