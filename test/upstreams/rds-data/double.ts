@@ -291,12 +291,13 @@ export class RdsDataDouble {
   }
 
   async #run(session: ServerSession, body: Body): Promise<object> {
-    const seconds = Number(/pg_sleep\((\d+(?:\.\d+)?)\)/.exec(body.sql ?? "")?.[1] ?? 0);
+    const sleep = this.#db && /pg_sleep\((\d+(?:\.\d+)?)\)/.exec(body.sql ?? "");
+    const seconds = Number(sleep?.[1] ?? 0);
     if (seconds >= statementLimit) {
       throw new Exception("StatementTimeoutException", "Request timed out");
     }
     // PGlite would hold up this whole process. A statement whose client is gone goes on.
-    const until = this.#db ? Date.now() + seconds * 1_000 : 0;
+    const until = Date.now() + seconds * 1_000;
     while (Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
     const { sql, names } = namedParameters(body.sql ?? "");
     const given = new Map((body.parameters ?? []).map((parameter) => [parameter.name, parameter.value]));
