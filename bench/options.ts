@@ -8,9 +8,9 @@ export type Mode = "simple" | "extended" | "prepared";
 export const modes: readonly Mode[] = ["simple", "extended", "prepared"];
 
 /** `codec` and `session` are micro-benchmarks in a process of their own, scripts of that name. */
-export type Part = "codec" | "session" | "memory" | "pgbench";
+export type Part = "codec" | "session" | "memory" | "upstreams" | "pgbench";
 
-const allParts: readonly Part[] = ["codec", "session", "memory", "pgbench"];
+const allParts: readonly Part[] = ["codec", "session", "memory", "upstreams", "pgbench"];
 
 export interface Options {
   parts: readonly Part[];
@@ -27,7 +27,7 @@ export interface Options {
   json: string | undefined;
 }
 
-export const usage = `usage: node bench/run.ts [codec] [session] [memory] [pgbench] [options]
+export const usage = `usage: node bench/run.ts [codec] [session] [memory] [upstreams] [pgbench] [options]
 
 With no part named, all run.
 

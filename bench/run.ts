@@ -1,5 +1,5 @@
-// `npm run bench`: micro-benchmarks of the codec and the session, the memory of idle sessions on each runtime, then pgbench
-// against edgewire and its neighbours. See README.md.
+// `npm run bench`: micro-benchmarks of the codec and the session, the memory of idle sessions on each runtime, what it costs to
+// reach a data API through edgewire, then pgbench against edgewire and its neighbours. See README.md.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,6 +13,7 @@ import { findPgbench } from "./pgbench.ts";
 import { measure } from "./rounds.ts";
 import { ownFailures, renderTables } from "./table.ts";
 import { control, type Target, targets } from "./targets.ts";
+import { measureUpstreams } from "./upstreams.ts";
 
 /** The micro-benchmarks are a matter of seconds; past this they hang. */
 const microLimit = 300_000;
@@ -39,6 +40,7 @@ async function main(): Promise<number> {
     if (options.parts.includes(part)) failures += (await micro(part)) ? 0 : 1;
   }
   if (options.parts.includes("memory")) failures += (await measureMemory()) ? 0 : 1;
+  if (options.parts.includes("upstreams")) failures += (await measureUpstreams(options.rounds)) ? 0 : 1;
   if (options.parts.includes("pgbench")) failures += (await pgbench(options, chosen)) ? 0 : 1;
   return failures === 0 ? 0 : 1;
 }

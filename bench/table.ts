@@ -60,7 +60,7 @@ function cell(results: Results, target: string, mode: Mode, clients: number): Sa
   );
 }
 
-function median(values: readonly number[]): number | undefined {
+export function median(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle];
@@ -69,8 +69,11 @@ function median(values: readonly number[]): number | undefined {
 }
 
 /** First column to the left, numbers to the right. */
-function align(rows: readonly string[][]): string[] {
-  const widths = header.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+export function align(rows: readonly string[][]): string[] {
+  const columns = Math.max(...rows.map((cells) => cells.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((cells) => cells[column]?.length ?? 0)),
+  );
   return rows.map((cells) =>
     cells
       .map((text, column) =>
