@@ -2,6 +2,7 @@
  * Statements that are known at once, for an upstream that takes them as a whole: a pipeline, or the text of a simple
  * query, becomes one request. Where the upstream declines, nothing has happened, and they are run one by one.
  */
+import type { StatementClass } from "../sql/statement.ts";
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { after, type RunningCall } from "./call.ts";
@@ -15,6 +16,21 @@ type RunBatch = NonNullable<StatementSession["batch"]>;
 /** Whether the upstream may be asked: nothing is open that the statements would have to join. */
 export function takesBatches({ upstream, transaction }: StatementContext): boolean {
   return upstream.batch !== undefined && transaction.status === "I" && !transaction.implicit;
+}
+
+/** BEGIN as a batch is one by itself: without modes. */
+export function beginsBlock(kind: StatementClass | undefined): boolean {
+  return (
+    kind?.type === "begin" &&
+    kind.isolation === undefined &&
+    kind.readOnly === undefined &&
+    kind.deferrable === undefined
+  );
+}
+
+/** COMMIT behind which no other transaction begins. */
+export function endsBlock(kind: StatementClass | undefined): boolean {
+  return kind?.type === "commit" && !kind.chain;
 }
 
 /** The results of all statements, which are committed then; undefined: nothing has happened. */
@@ -35,6 +51,23 @@ export function runBatch(
   });
 }
 
+/**
+ * The same for a block from BEGIN to COMMIT. Behind an error the client is in it, for all that it knows, and will send
+ * ROLLBACK.
+ */
+export async function runBlock(
+  context: StatementContext,
+  statements: readonly Statement[],
+  call: RunningCall,
+): Promise<readonly Result[] | undefined> {
+  try {
+    return await runBatch(context, statements, call);
+  } catch (error) {
+    context.transaction.enter();
+    throw error;
+  }
+}
+
 /** A pipeline's statements. They are run when the first one is to be, so that an error is the answer to that one. */
 export class Batch {
   readonly foreseen: Foreseen;
@@ -49,10 +82,17 @@ export class Batch {
   next(context: StatementContext, call: RunningCall): Result | undefined | Promise<Result | undefined> {
     if (this.#declined) return undefined;
     if (this.#results) return this.#results.next().value as Result;
-    return after(runBatch(context, this.foreseen.statements, call), (results) => {
+    const { statements, block } = this.foreseen;
+    const run = block ? runBlock : runBatch;
+    return after(run(context, statements, call), (results) => {
       this.#declined = results === undefined;
-      this.#results = results?.[Symbol.iterator]();
+      const all = results && block ? [command(block), ...results, command("COMMIT")] : results;
+      this.#results = all?.[Symbol.iterator]();
       return this.#results?.next().value as Result | undefined;
     });
   }
+}
+
+function command(tag: string): Result {
+  return { type: "command", tag };
 }

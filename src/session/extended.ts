@@ -3,6 +3,7 @@
  * stands between two Syncs is one implicit transaction where it has more than one statement.
  */
 import type { StatementClass } from "../sql/statement.ts";
+import { oid } from "../types/oid.ts";
 import { PgError } from "../wire/error.ts";
 import { constantFrames, encodeBackend, frontendCodes, writeCommandComplete } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
@@ -10,6 +11,7 @@ import { Batch, takesBatches } from "./batch.ts";
 import { makePortal } from "./bind.ts";
 import { after, guard, type RunningCall } from "./call.ts";
 import { runStatement } from "./control.ts";
+import { conversionFor, typesOf } from "./conversion.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
 import { describe, describeWithoutUpstream } from "./description.ts";
 import { foresee } from "./foresee.ts";
@@ -164,29 +166,38 @@ function start(pipeline: Pipeline, portal: Portal): void | Promise<void> {
   const { batch, context, call } = pipeline;
   if (!batch) return startAlone(pipeline, portal);
   return after(batch.next(context, call), (result) =>
-    result ? started(portal, result) : startAlone(pipeline, portal),
+    result ? started(pipeline, portal, result) : startAlone(pipeline, portal),
   );
 }
 
-function startAlone({ context, implicit, call }: Pipeline, portal: Portal): void | Promise<void> {
+function startAlone(pipeline: Pipeline, portal: Portal): void | Promise<void> {
+  const { context, implicit, call } = pipeline;
   const kind = portal.statement.kind as StatementClass;
   const begun = implicit && kind.type !== "begin" ? context.transaction.beginImplicit(call) : undefined;
   const result = after<void, Result>(begun, () => run(context, portal, kind, call));
-  return after(result, (first) => started(portal, first));
+  return after(result, (first) => started(pipeline, portal, first));
 }
 
-function started(portal: Portal, given: Result): void {
-  const result = given.type === "rows" ? asTold(portal.statement, given) : given;
-  if (result.type === "rows") {
-    checkResultFormats(portal.resultFormats, result.columns.length);
-    for (const format of portal.resultFormats) checkFormat(format);
-    portal.state = {
-      type: "rows",
-      columns: result.columns,
-      tag: result.tag ?? "SELECT",
-      cursor: new RowCursor(result, portal.resultFormats),
-    };
-  } else portal.state = { type: "started", result };
+function started({ context, call }: Pipeline, portal: Portal, given: Result): void | Promise<void> {
+  if (given.type !== "rows") {
+    portal.state = { type: "started", result: given };
+    return;
+  }
+  const result = asTold(portal.statement, given);
+  const { columns, tag = "SELECT" } = result;
+  const { resultFormats: formats } = portal;
+  checkResultFormats(formats, columns.length);
+  for (const format of formats) checkFormat(format);
+  const binary = columns.filter((_, at) => formatOf(formats, at) === 1);
+  const types = typesOf(
+    context.upstream,
+    binary.map(({ typeOid = 0 }) => typeOid),
+    call,
+  );
+  return after(types, (known) => {
+    const cursor = new RowCursor(result, formats, conversionFor(context.client, known));
+    portal.state = { type: "rows", columns, tag, cursor };
+  });
 }
 
 /**
@@ -208,7 +219,8 @@ function asTold(statement: PreparedStatement, result: RowsResult): RowsResult {
 }
 
 function differ(told: readonly Column[], columns: readonly Column[]): boolean {
-  return told.length !== columns.length || told.some(({ typeOid }, at) => typeOid !== columns[at]?.typeOid);
+  const type = (column: Column | undefined): number => column?.typeOid ?? oid.text;
+  return told.length !== columns.length || told.some((column, at) => type(column) !== type(columns[at]));
 }
 
 /** Drivers know it by PostgreSQL's own function, and prepare the statement anew. */

@@ -4,6 +4,7 @@
  * the fault is found in a later message.
  */
 
+import { beginsBlock, endsBlock } from "./batch.ts";
 import { makePortal } from "./bind.ts";
 import { after, isPromise, type RunningCall } from "./call.ts";
 import { describe } from "./description.ts";
@@ -18,6 +19,8 @@ export interface Foreseen {
   readonly prepared: ReadonlyMap<ExtendedMessage, PreparedStatement>;
   readonly portals: ReadonlyMap<ExtendedMessage, Portal>;
   readonly statements: readonly Statement[];
+  /** The tag of the BEGIN in front of them, which a COMMIT behind them answers to; neither is among them. */
+  readonly block: string | undefined;
 }
 
 /** Undefined: it is to be run one message after the other, and has whatever error it has then. */
@@ -32,6 +35,7 @@ export async function foresee(
       const plain = foresight.see(message, messages[at + 1]);
       if (!(isPromise(plain) ? await plain : plain)) return undefined;
     }
+    if (!foresight.complete) return undefined;
   } catch {
     call.check();
     return undefined;
@@ -43,6 +47,8 @@ class Foresight implements Foreseen {
   readonly prepared: Map<ExtendedMessage, PreparedStatement> = new Map();
   readonly portals: Map<ExtendedMessage, Portal> = new Map();
   readonly statements: Statement[] = [];
+  block: string | undefined;
+  #committed = false;
   readonly #context: StatementContext;
   readonly #call: RunningCall;
   /** The statements that there will be, by name; undefined where one was closed. */
@@ -56,6 +62,11 @@ class Foresight implements Foreseen {
   constructor(context: StatementContext, call: RunningCall) {
     this.#context = context;
     this.#call = call;
+  }
+
+  /** Whether there is a COMMIT for a BEGIN, and something to run. */
+  get complete(): boolean {
+    return this.statements.length > 0 && (this.block !== undefined) === this.#committed;
   }
 
   /** Whether a message can be foreseen. @throws PgError where it is going to fail */
@@ -82,8 +93,7 @@ class Foresight implements Foreseen {
   #parse(message: Message<"Parse">): boolean {
     const { statement: name, query } = message;
     const statement = prepareStatement(name, query, message.parameterTypes);
-    // What the session answers itself changes what comes behind it.
-    if (statement.kind?.type !== "other") return false;
+    if (!canBeForeseen(statement)) return false;
     if (name !== "") {
       if (this.#has(name)) return false;
       this.#added++;
@@ -97,7 +107,7 @@ class Foresight implements Foreseen {
 
   #bind(message: Message<"Bind">): boolean | Promise<boolean> {
     const statement = this.#statement(message.statement);
-    if (statement?.kind?.type !== "other") return false;
+    if (!statement || !canBeForeseen(statement)) return false;
     return after(makePortal(this.#context, message, statement, this.#call), (portal) => {
       this.portals.set(message, portal);
       this.#portal = portal;
@@ -126,6 +136,17 @@ class Foresight implements Foreseen {
     // A portal cannot be run twice.
     this.#portal = undefined;
     const { sql, kind } = portal.statement;
+    // Behind COMMIT another transaction would begin.
+    if (this.#committed) return false;
+    if (kind?.type === "begin") {
+      if (this.statements.length > 0 || this.block !== undefined) return false;
+      this.block = kind.verb;
+      return true;
+    }
+    if (kind?.type === "commit") {
+      this.#committed = true;
+      return true;
+    }
     const { parameters, parameterTypes, resultFormats } = portal;
     this.#changesSchema ||= kind?.type !== "other" || !schemaless.has(kind.verb);
     this.statements.push({ sql, parameters, parameterTypes, resultFormats });
@@ -144,6 +165,11 @@ class Foresight implements Foreseen {
   #has(name: string): boolean {
     return this.#named.has(name) ? this.#named.get(name) !== undefined : this.#context.prepared.has(name);
   }
+}
+
+/** What the session answers itself changes what comes behind it; BEGIN and COMMIT do not, around all there is. */
+function canBeForeseen({ kind }: PreparedStatement): boolean {
+  return kind?.type === "other" || beginsBlock(kind) || endsBlock(kind);
 }
 
 /** Tags of statements behind which a description still holds. */

@@ -2,9 +2,11 @@
  * The simple query protocol (PostgreSQL documentation, 53.2.2): statements one after the other, in one implicit
  * transaction where there are several; the first error ends the rest.
  */
+import { commandTag } from "../sql/command-tag.ts";
+import type { StatementClass } from "../sql/statement.ts";
 import { constantFrames, writeCommandComplete } from "../wire/mod.ts";
 import { type AnalyzedStatement, analyze } from "./analysis.ts";
-import { runBatch, takesBatches } from "./batch.ts";
+import { beginsBlock, endsBlock, runBatch, runBlock, takesBatches } from "./batch.ts";
 import { after, type RunningCall } from "./call.ts";
 import { runStatement } from "./control.ts";
 import { sendCopy } from "./copy.ts";
@@ -63,10 +65,16 @@ async function runAtOnce(
   statements: readonly AnalyzedStatement[],
   call: RunningCall,
 ): Promise<boolean> {
-  if (!statements.every(({ kind }) => kind.type === "other")) return false;
-  const results = await runBatch(context, statements.map(toRun), call);
+  const begin = statements[0]?.kind;
+  // Between BEGIN and COMMIT the statements are what a batch is anyway.
+  const block = statements.length > 2 && beginsBlock(begin) && endsBlock(statements.at(-1)?.kind);
+  const within = block ? statements.slice(1, -1) : statements;
+  if (!within.every(({ kind }) => kind.type === "other")) return false;
+  const results = await (block ? runBlock : runBatch)(context, within.map(toRun), call);
   if (!results) return false;
+  if (block) complete(context, commandTag(begin as StatementClass));
   for (const result of results) complete(context, await sendBody(context, result, call));
+  if (block) complete(context, "COMMIT");
   return true;
 }
 

@@ -137,6 +137,12 @@ export class Transaction {
     else if (open) await this.#rollback();
   }
 
+  /** A block failed that was sent to the upstream as a whole: the client is in it, and the upstream is not. */
+  enter(): void {
+    this.status = "T";
+    this.#client.settings.begin();
+  }
+
   /** A statement failed: a block becomes a failed block. */
   fail(): void {
     if (this.status === "T") this.status = "E";

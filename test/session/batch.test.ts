@@ -107,10 +107,35 @@ describe("an upstream that takes batches", () => {
       [query("x; set work_mem = '1MB'; y")],
       ["begin implicit", "query x", "query y", "commit"],
     ],
+    ["a text from BEGIN to COMMIT", [query("begin; x; select a; commit")], ["batch x; select a"]],
     [
-      "not with BEGIN",
-      [...one("begin"), ...one("x"), ...one("commit"), sync],
-      ["begin", "query x", "commit"],
+      "a pipeline from BEGIN to COMMIT",
+      [...one("begin"), ...one("x"), ...one("select a"), ...one("commit"), sync],
+      ["batch x; select a"],
+    ],
+    [
+      "not a block that goes on",
+      [query("begin; x; y"), query("commit"), ...one("begin"), ...one("x"), sync, query("rollback")],
+      ["begin", "query x", "query y", "commit", "begin", "query x", "rollback"],
+    ],
+    [
+      "not a block with modes, or another behind it",
+      [
+        query("begin isolation level serializable; x; commit"),
+        query("begin; x; commit and chain"),
+        query("commit"),
+      ],
+      ["begin isolation=serializable", "query x", "commit", "begin", "query x", "commit", "begin", "commit"],
+    ],
+    [
+      "not what is beside a block",
+      [...one("x"), ...one("begin"), ...one("y"), ...one("commit"), sync],
+      ["begin implicit", "query x", "query y", "commit"],
+    ],
+    [
+      "a block one by one where it declines",
+      [query("begin; x; fail; commit"), query("rollback")],
+      ["batch x; fail", "begin", "query x", "query fail", "rollback"],
     ],
     [
       "not rows in parts",
@@ -179,6 +204,24 @@ describe("an upstream that takes batches", () => {
     ]);
     expect(await client.query("x; y")).toEqual([error, "ReadyForQuery I"]);
     expect(script.calls).toEqual([]);
+  });
+
+  test("that fails from BEGIN to COMMIT leaves the client in a failed block", async () => {
+    for (const block of [
+      [query("begin; x; y; commit")],
+      [...one("begin"), ...one("x"), ...one("y"), ...one("commit"), sync],
+    ]) {
+      const script = batching({
+        batch: () => {
+          throw new PgError("23505", "duplicate key");
+        },
+      });
+      const client = await connect(script);
+      const answers = await client.ask(...block);
+      expect(answers.slice(-2)).toEqual(["ErrorResponse ERROR 23505 duplicate key", "ReadyForQuery E"]);
+      expect(await client.query("rollback")).toEqual(["CommandComplete ROLLBACK", "ReadyForQuery I"]);
+      expect(script.calls).toEqual(["rollback"]);
+    }
   });
 
   test("that gives too few results is no answer", async () => {
@@ -315,7 +358,7 @@ describe("any pipelines", () => {
       }),
       { numRuns: 600 },
     );
-    expect(batches).toBeGreaterThan(100);
+    expect(batches).toBeGreaterThan(50);
   });
 
   test("cut into single bytes, too", async () => {
