@@ -43,6 +43,7 @@ import { changesOutput } from "./settings.ts";
 import { DataTransaction } from "./transaction.ts";
 import type { RdsDataDatabase } from "./upstream.ts";
 import { fieldOf, isGiven, oidOfName } from "./values.ts";
+import type { Version } from "./version.ts";
 
 /** Statements whose types are remembered, the longest of them in characters, and for how many milliseconds. */
 const maxKnown = 1_000;
@@ -72,12 +73,14 @@ interface Sent {
 export class RdsDataSession implements StatementSession {
   readonly #database: RdsDataDatabase;
   readonly #client: ClientContext;
+  readonly parameters: Version;
   /** The client's. */
   #transaction: DataTransaction | undefined;
 
-  constructor(database: RdsDataDatabase, client: ClientContext) {
+  constructor(database: RdsDataDatabase, client: ClientContext, version: Version) {
     this.#database = database;
     this.#client = client;
+    this.parameters = version;
   }
 
   async query(statement: Statement, call: Call): Promise<Result> {

@@ -247,6 +247,16 @@ describe("errors", () => {
     expect(await failure("select $1::text", ["x".repeat(4 * 1024 * 1024)])).toMatchObject({ code: "54000" });
   });
 
+  test("the version that clients are told is the cluster's", async () => {
+    const client = await gateway.client();
+    const { rows } = await gateway.double.db.query<{ version: string }>(
+      "select current_setting('server_version_num') as version",
+    );
+    const told = await client.query("show server_version_num");
+    expect(told.rows).toEqual([{ server_version_num: rows[0]?.version }]);
+    await client.end();
+  });
+
   test("a database that wakes up is waited for", async () => {
     gateway.double.asleep = 2;
     expect(await rows("select 1")).toEqual([[1]]);
