@@ -11,6 +11,8 @@ export interface PhaseHost {
   readonly limits: SessionLimits;
   /** A ReadyForQuery was written. `settings`: those that the session keeps itself, time-outs among them. */
   ready(status: TransactionStatus, settings?: ReadonlyMap<string, string>): void;
+  /** Everything is answered that was sent whole. */
+  waiting(): void;
   /** Ends the session with a FATAL error. */
   fail(error: unknown): void;
   /** Passes an error by the operator's hook. */

@@ -18,6 +18,7 @@ export class RelayPhase implements Phase {
     this.#host = host;
     this.#relay = upstream.relay({
       send: (frames) => (this.#closed ? undefined : host.output.relay(frames)),
+      waiting: () => host.waiting(),
       ready: (status) => this.#ready(status),
       fail: (error) => host.fail(error),
     });
@@ -32,7 +33,7 @@ export class RelayPhase implements Phase {
   }
 
   get answering(): boolean {
-    return !this.#idle;
+    return !this.#idle && !this.#relay.waiting;
   }
 
   receive(frame: Frame): void {

@@ -350,6 +350,7 @@ export class Session {
       limits: this.#limits,
       ready: (status: TransactionStatus, settings?: ReadonlyMap<string, string>) =>
         this.#ready(status, settings),
+      waiting: () => this.#finishIfDone(),
       fail: (error: unknown) => this.#fail(error),
       error: (cause: unknown) => this.#error(cause),
     };

@@ -122,6 +122,8 @@ export interface Relay {
    * answered first. Without it the session ends at once.
    */
   settle?(): void | Promise<void>;
+  /** All is answered but a COPY, whose data the client still sends. `RelayPeer.waiting` is called when that begins. */
+  readonly waiting?: boolean;
   /** A CancelRequest with this session's key, or a time-out. */
   cancel(): void;
   /** The client is gone: roll back, and let go of everything. */
@@ -134,6 +136,8 @@ export interface RelayPeer {
   send(frames: Uint8Array): void | Promise<void>;
   /** Called after the ReadyForQuery that leaves the client idle was sent. */
   ready(status: TransactionStatus): void;
+  /** Called when the relay waits for a COPY's data and nothing else: a client that cannot send any has gone. */
+  waiting(): void;
   /** Ends the session with a FATAL error. */
   fail(error: unknown): void;
 }

@@ -24,13 +24,18 @@ class Recorder {
   closing: Promise<void> | undefined;
   greeting: BackendInput | undefined;
   settled: Promise<void> | undefined;
+  waiting = false;
   readonly upstream: Upstream = {
     connect: () => ({
       parameters: [["server_version", "16.4"]],
       relay: (peer) => {
         this.peer = peer;
         if (this.greeting) void peer.send(backendBytes(this.greeting));
+        const recorder = this;
         return {
+          get waiting() {
+            return recorder.waiting;
+          },
           send: (frame) => {
             this.calls.push(`send ${String.fromCharCode(frame.code)}`);
             this.frames.push(frame);
@@ -279,6 +284,24 @@ describe("the end", () => {
     await client.untilClosed();
     expect(client.take()).toEqual(["CommandComplete OK", "ReadyForQuery I"]);
   });
+
+  test.each(["before", "after"])(
+    "a client that closes its side %s a COPY begins is waited for no more",
+    async (when) => {
+      const { relay, client } = await relayed();
+      void client.send(query("copy x from stdin"));
+      if (when === "before") client.session.finish();
+      await settled();
+      expect(client.transport.ended).toBe(false);
+      relay.waiting = true;
+      void relay.answer({ type: "CopyInResponse", format: 0, columnFormats: [0] });
+    relay.peer.waiting();
+      if (when === "after") client.session.finish();
+      await client.untilClosed();
+      expect(client.take()).toEqual(["CopyInResponse 0 0"]);
+      expect(relay.calls).toEqual(["send Q", "flush", "close relay", "close session"]);
+    },
+  );
 });
 
 describe("time-outs", () => {

@@ -103,6 +103,10 @@ export class SharedSession implements RelaySession, Relay, IncomingHost {
     await this.turn.answered();
   }
 
+  get waiting(): boolean {
+    return this.outgoing.copy === "receiving" && !this.inbox.complete;
+  }
+
   cancel(): void {
     this.turn.cancel();
   }

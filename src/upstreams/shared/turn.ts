@@ -155,6 +155,7 @@ export class Turn implements TurnReceiver {
       this.#forward();
       this.#readOn();
     }
+    if (this.#client.waiting) this.#client.peer?.waiting();
     this.#settle();
     return pressure;
   }

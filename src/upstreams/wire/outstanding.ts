@@ -22,6 +22,11 @@ export class Outstanding {
     return this.#marks.length === 0;
   }
 
+  /** The server waits for COPY data, and for nothing else. */
+  get copying(): boolean {
+    return this.#copying;
+  }
+
   /** False once messages crossed in a way that leaves it open which of them will be answered. */
   get certain(): boolean {
     return this.#certain;

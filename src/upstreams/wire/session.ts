@@ -85,6 +85,10 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
     return this;
   }
 
+  get waiting(): boolean {
+    return this.#outstanding.copying;
+  }
+
   // --- from the client ---
 
   send(frame: Frame): void {
@@ -186,6 +190,7 @@ export class WireSession implements RelaySession, Relay, FrameReceiver {
       this.#peer.ready(this.#status);
     }
     this.#ready = false;
+    if (this.waiting) this.#peer.waiting();
     const pressure = this.#pressure;
     this.#pressure = undefined;
     return pressure;

@@ -31,9 +31,7 @@ interface Configuration {
 }
 
 export async function startWorkerdGateway(): Promise<ServedGateway> {
-  // A Worker that lets go of a server in the middle of a COPY can close its own side only, as a client does that still
-  // reads: the default of five seconds for those would be waited for.
-  const upstream = await startUpstream({ lostClientGrace: 200 });
+  const upstream = await startUpstream();
   const databases = `postgres=postgres://postgres@127.0.0.1:${upstream.port}/postgres`;
   const trust = { EDGEWIRE_DATABASES: databases, EDGEWIRE_AUTH: "trust" };
   const worker = await startWorker({ vars: trust });

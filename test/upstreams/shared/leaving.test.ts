@@ -141,6 +141,30 @@ describe("a client that dies", () => {
     }
   }
 
+  test.each([
+    ["which PostgreSQL sees as the end, too", [copyData("1\n")]],
+    ["with the data on its way", [copyData("1\n"), copyData("2")]],
+  ] as const)("by closing its side in the middle of a COPY: %s", async (_, data) => {
+    const client = await database.client();
+    const other = await database.client();
+    void client.send(query("copy t from stdin"), ...data);
+    client.session.finish();
+    await client.untilClosed();
+    await expectNothingLeft(other);
+    await other.vanish();
+  });
+
+  test("by closing its side behind a COPY that is whole: it gets its answer", async () => {
+    const client = await database.client();
+    void client.send(query("copy t from stdin"), copyData("1\n"), { type: "CopyDone" });
+    client.session.finish();
+    await client.untilClosed();
+    expect(client.take()).toEqual(["CopyInResponse 0 0", "CommandComplete COPY 1", "ReadyForQuery I"]);
+    const other = await database.client();
+    await other.run("truncate t");
+    await other.vanish();
+  });
+
   test("while it waits for its turn", async () => {
     const [holder, client, other] = [
       await database.client(),

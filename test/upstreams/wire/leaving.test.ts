@@ -99,6 +99,18 @@ describe("the client leaves", () => {
     await cancelled(running);
   });
 
+  test.each(["before", "after"])("by closing its side %s a COPY FROM STDIN begins", async (when) => {
+    const running = await joined();
+    const [session] = running.sessions;
+    raw(running).send({ type: "Query", query: "COPY" });
+    await running.server.expect("Query");
+    if (when === "before") session?.finish();
+    running.server.send(copyInResponse);
+    await setTimeout(5);
+    if (when === "after") session?.finish();
+    await cancelled(running);
+  });
+
   test("in a pipeline without Sync", async () => {
     const running = await joined();
     raw(running).send(parse, bind, { type: "Flush" });
