@@ -73,10 +73,10 @@ export function columnsValue({ name, value, position }: CopyOption): readonly st
 /** A count of rows. */
 export function limitValue({ name, value }: CopyOption): number {
   const given = value as Value | undefined;
-  if (!given) throw invalid(`${name} requires a numeric value`);
+  if (!given) throw syntax(`${name} requires a numeric value`);
   const text = textOf(given);
   if (!/^\s*[-+]?\d+\s*$/.test(text)) {
-    throw given.String
+    throw given.String || given.Float
       ? new PgError(sqlstate.invalidTextRepresentation, `invalid input syntax for type bigint: "${text}"`)
       : syntax(`${name} requires a numeric value`);
   }

@@ -202,24 +202,27 @@ function checkColumns(
 ): void {
   if (columns === undefined) return;
   if (!csv) throw unsupported(`COPY ${name} requires CSV mode`);
-  if (!allowed) throw invalid(`COPY ${name} cannot be used with ${where}`);
+  if (allowed) return;
+  const message = `COPY ${name} cannot be used with ${where}`;
+  throw name === "FORCE_QUOTE" ? unsupported(message) : invalid(message);
 }
 
 function checkMarker(name: string, marker: string, { delimiter, quote }: CopyOptions, csv: boolean): void {
+  const refuse = name === "DEFAULT" ? unsupported : invalid;
   if (marker.includes(delimiter)) {
-    throw invalid(`COPY delimiter character must not appear in the ${name} specification`);
+    throw refuse(`COPY delimiter character must not appear in the ${name} specification`);
   }
   if (csv && marker.includes(quote)) {
-    throw invalid(`CSV quote character must not appear in the ${name} specification`);
+    throw refuse(`CSV quote character must not appear in the ${name} specification`);
   }
 }
 
 function checkDefault(options: CopyOptions, csv: boolean, from: boolean): void {
   if (options.default === undefined) return;
-  if (!from) throw invalid("COPY DEFAULT cannot be used with COPY TO");
+  if (!from) throw unsupported("COPY DEFAULT cannot be used with COPY TO");
   checkMarker("DEFAULT", options.default, options, csv);
   if (options.default === options.null) {
-    throw invalid("NULL specification and DEFAULT specification cannot be the same");
+    throw unsupported("NULL specification and DEFAULT specification cannot be the same");
   }
 }
 
