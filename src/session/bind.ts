@@ -1,11 +1,12 @@
 /** Bind: a prepared statement and values for its parameters become a portal (PostgreSQL documentation, 53.2.3). */
-import { decodeBinary } from "../types/binary.ts";
+import { type BuiltInTypes, defaultSettings } from "../types/mod.ts";
 import { oid, typeSize } from "../types/oid.ts";
 import { PgError } from "../wire/error.ts";
 import type { FrontendMessage } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText } from "../wire/utf8.ts";
 import { after, guard, type RunningCall } from "./call.ts";
+import { typesOf } from "./conversion.ts";
 import { describe } from "./description.ts";
 import type { Portal, PreparedStatement } from "./prepared.ts";
 import { checkFormat, formatOf } from "./rows.ts";
@@ -39,13 +40,18 @@ export function makePortal(
   }
   refuseInFailedBlock(transaction.status, statement.kind);
   const types = formats.includes(1) ? parameterTypes(context, statement, call) : statement.parameterTypes;
-  return after(types, (known) => portalOf(message, statement, known, transaction.depth));
+  return after(types, (known) => {
+    const binary = known.filter((_, at) => formatOf(formats, at) === 1);
+    return after(typesOf(context.upstream, binary, call), (codecs) =>
+      portalOf(message, statement, { oids: known, codecs }, transaction.depth),
+    );
+  });
 }
 
 function portalOf(
   message: Bind,
   statement: PreparedStatement,
-  types: readonly number[],
+  { oids, codecs }: { readonly oids: readonly number[]; readonly codecs: BuiltInTypes },
   depth: number,
 ): Portal {
   const parameters = message.parameters.map((value, at): Parameter => {
@@ -53,14 +59,14 @@ function portalOf(
     const format = formatOf(message.parameterFormats, at);
     return inParameter(message.portal, at, () => {
       checkFormat(format);
-      return format === 0 ? textParameter(value) : binaryParameter(types[at] ?? 0, value, at);
+      return format === 0 ? textParameter(value) : binaryParameter(codecs, oids[at] ?? 0, value, at);
     });
   });
   return {
     name: message.portal,
     statement,
     parameters,
-    parameterTypes: types,
+    parameterTypes: oids,
     resultFormats: message.resultFormats,
     depth,
     state: { type: "bound" },
@@ -84,18 +90,16 @@ function textParameter(value: Uint8Array): string {
   throw new PgError(sqlstate.characterNotInRepertoire, 'invalid byte sequence for encoding "UTF8": 0x00');
 }
 
-function binaryParameter(typeOid: number, value: Uint8Array, at: number): Parameter {
+/** The text of a value; its bytes, where nobody knows the type. A value that ends too early its codec refuses. */
+function binaryParameter(types: BuiltInTypes, typeOid: number, value: Uint8Array, at: number): Parameter {
   const size = typeSize(typeOid);
-  if (size > 0 && value.length < size && typeOid !== oid.name) {
-    throw new PgError(sqlstate.protocolViolation, "insufficient data left in message");
-  }
   if (size > 0 && value.length > size && typeOid !== oid.name) {
     throw new PgError(
       sqlstate.invalidBinaryRepresentation,
       `incorrect binary data format in bind parameter ${at + 1}`,
     );
   }
-  return decodeBinary(typeOid, value) ?? value;
+  return types.find(typeOid)?.decode(value, defaultSettings) ?? value;
 }
 
 /** The types of binary parameters: the client's own, else what the upstream makes of the statement. */

@@ -103,7 +103,7 @@ async function runControl(host: ControlHost, statement: StatementClass, call: Ru
     case "fetch":
     case "move":
     case "closeCursor":
-      return runOnPortal(host.portals, statement, call, ({ statement: { kind, sql }, ...given }) =>
+      return runOnPortal(host, statement, call, ({ statement: { kind, sql }, ...given }) =>
         runStatement(host, kind as StatementClass, { sql, ...given }, call),
       );
     case "discard":

@@ -11,7 +11,7 @@ import { Batch, takesBatches } from "./batch.ts";
 import { makePortal } from "./bind.ts";
 import { after, guard, type RunningCall } from "./call.ts";
 import { runStatement } from "./control.ts";
-import { conversionFor, typesOf } from "./conversion.ts";
+import { cursorOf } from "./conversion.ts";
 import { type CopyInput, sendCopy } from "./copy.ts";
 import { describe, describeWithoutUpstream } from "./description.ts";
 import { foresee } from "./foresee.ts";
@@ -19,7 +19,7 @@ import type { Output } from "./output.ts";
 import { type ExtendedMessage, isExecuteOf, type Message, type Pipeline } from "./pipeline.ts";
 import { inStatement } from "./position.ts";
 import { finish, type Portal, type PreparedStatement, prepareStatement } from "./prepared.ts";
-import { checkFormat, checkResultFormats, describeColumns, RowCursor, settle } from "./rows.ts";
+import { checkFormat, checkResultFormats, describeColumns, type RowCursor, settle } from "./rows.ts";
 import { counted } from "./simple.ts";
 import type { StatementContext } from "./statements.ts";
 import { refuseInFailedBlock } from "./transaction.ts";
@@ -188,14 +188,7 @@ function started({ context, call }: Pipeline, portal: Portal, given: Result): vo
   const { resultFormats: formats } = portal;
   checkResultFormats(formats, columns.length);
   for (const format of formats) checkFormat(format);
-  const binary = columns.filter((_, at) => formatOf(formats, at) === 1);
-  const types = typesOf(
-    context.upstream,
-    binary.map(({ typeOid = 0 }) => typeOid),
-    call,
-  );
-  return after(types, (known) => {
-    const cursor = new RowCursor(result, formats, conversionFor(context.client, known));
+  return after(cursorOf(context, result, formats, call), (cursor) => {
     portal.state = { type: "rows", columns, tag, cursor };
   });
 }

@@ -6,17 +6,24 @@ import type { CloseCursorStatement, FetchStatement } from "../sql/statement.ts";
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import type { RunningCall } from "./call.ts";
+import { cursorOf } from "./conversion.ts";
 import type { Portal, Portals } from "./prepared.ts";
-import { RowCursor } from "./rows.ts";
-import type { Result, RowsResult } from "./upstream.ts";
+import type { ClientContext, Result, StatementSession } from "./upstream.ts";
+
+interface PortalHost {
+  readonly portals: Portals;
+  readonly upstream: StatementSession;
+  readonly client: ClientContext;
+}
 
 /** The result, or undefined where there is no such portal. `start` runs a portal that was only bound. */
 export async function runOnPortal(
-  portals: Portals,
+  host: PortalHost,
   statement: FetchStatement | CloseCursorStatement,
   call: RunningCall,
   start: (portal: Portal) => Result | Promise<Result>,
 ): Promise<Result | undefined> {
+  const { portals } = host;
   const name = statement.type === "closeCursor" ? statement.name : statement.cursor;
   if (!name || !portals.has(name)) return undefined;
   if (statement.type === "closeCursor") {
@@ -38,7 +45,7 @@ export async function runOnPortal(
       },
     );
   }
-  if (portal.state.type === "bound") begin(portal, await start(portal));
+  if (portal.state.type === "bound") await begin(host, portal, await start(portal), call);
   const { state } = portal;
   if (state.type !== "rows") {
     throw new PgError(sqlstate.objectNotInPrerequisiteState, `portal "${name}" cannot be run`);
@@ -50,12 +57,12 @@ export async function runOnPortal(
   return { type: "command", tag: `MOVE ${moved}` };
 }
 
-function begin(portal: Portal, result: Result): void {
-  if (result.type !== "rows") portal.state = { type: "started", result };
-  else portal.state = stateOf(result, portal.resultFormats);
-}
-
-function stateOf(result: RowsResult, formats: readonly number[]): Portal["state"] {
+async function begin(host: PortalHost, portal: Portal, result: Result, call: RunningCall): Promise<void> {
+  if (result.type !== "rows") {
+    portal.state = { type: "started", result };
+    return;
+  }
   const { columns, tag = "SELECT" } = result;
-  return { type: "rows", columns, tag, cursor: new RowCursor(result, formats) };
+  const cursor = await cursorOf(host, result, portal.resultFormats, call);
+  portal.state = { type: "rows", columns, tag, cursor };
 }

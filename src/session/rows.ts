@@ -2,8 +2,13 @@
  * Results on the wire: RowDescription, and DataRows streamed from what an upstream gives, in the formats that the
  * client asked for (PostgreSQL documentation, 53.2.2 Simple Query; 53.2.3 Extended Query).
  */
-import { encodeBinary, isTextInBinary } from "../types/binary.ts";
-import { typeSize } from "../types/oid.ts";
+import {
+  type BuiltInTypes,
+  builtInTypes,
+  defaultSettings,
+  type TypeSettings,
+  typeSize,
+} from "../types/mod.ts";
 import { PgError } from "../wire/error.ts";
 import { type FieldDescription, writeDataRow, writeRowDescription } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
@@ -58,18 +63,33 @@ export function checkResultFormats(formats: readonly number[], columns: number):
   );
 }
 
+/** How a client's values become binary. */
+export interface Conversion {
+  readonly types: BuiltInTypes;
+  /** Those under which the upstream has written the text. */
+  readonly settings: () => TypeSettings;
+}
+
+const builtIn: Conversion = { types: builtInTypes, settings: () => defaultSettings };
+
 /** A result's rows, taken some at a time: a portal keeps it between two Executes. */
 export class RowCursor {
   readonly #columns: readonly Column[];
   readonly #binary: readonly boolean[] | undefined;
+  readonly #conversion: Conversion;
+  /** Of the binary columns, made when a value of theirs comes. */
+  readonly #encoders: ((text: string) => Uint8Array)[] = [];
   #batch: Iterator<Row> | undefined;
   #batches: AsyncIterator<readonly Row[]> | undefined;
   #done = false;
 
-  constructor(result: RowsResult, formats: readonly number[]) {
+  constructor(result: RowsResult, formats: readonly number[], conversion: Conversion = builtIn) {
     this.#columns = result.columns;
+    this.#conversion = conversion;
+    const { types } = conversion;
+    // What is text in binary can be sent as it is.
     const binary = result.columns.map(
-      ({ typeOid = textOid }, at) => formatOf(formats, at) === 1 && !isTextInBinary(typeOid),
+      ({ typeOid = textOid }, at) => formatOf(formats, at) === 1 && types.find(typeOid)?.isText !== true,
     );
     this.#binary = binary.includes(true) ? binary : undefined;
     if (Symbol.asyncIterator in result.rows) this.#batches = result.rows[Symbol.asyncIterator]();
@@ -179,11 +199,17 @@ export class RowCursor {
   }
 
   #toBinary(row: Row, binary: readonly boolean[]): Cell[] {
-    return row.map((cell, at) =>
-      binary[at] && typeof cell === "string"
-        ? encodeBinary(this.#columns[at]?.typeOid ?? textOid, cell)
-        : cell,
-    );
+    return row.map((cell, at) => (binary[at] && typeof cell === "string" ? this.#encoder(at)(cell) : cell));
+  }
+
+  #encoder(at: number): (text: string) => Uint8Array {
+    let encoder = this.#encoders[at];
+    if (!encoder) {
+      const { types, settings } = this.#conversion;
+      encoder = types.encoder(this.#columns[at]?.typeOid ?? textOid, settings());
+      this.#encoders[at] = encoder;
+    }
+    return encoder;
   }
 }
 

@@ -4,6 +4,7 @@
  * answered with 0A000, never with a pretended success.
  */
 import type { Login } from "../auth/source.ts";
+import type { BuiltInTypes } from "../types/built-in-types.ts";
 import type { ErrorFields } from "../wire/error.ts";
 import type { Frame } from "../wire/framer.ts";
 
@@ -77,6 +78,12 @@ export interface StatementSession extends Suspendable {
   ): readonly Result[] | undefined | Promise<readonly Result[] | undefined>;
   /** Tells parameter and column types without running. Without it Describe of a statement is 0A000. */
   describe?(statement: StatementText, call: Call): Description | Promise<Description>;
+  /**
+   * Tells types that its database has of its own (enums, domains, composite types, extensions), with what they are made
+   * of, for clients that want their values in binary, or send them so. Without it, or for a type that it does not know,
+   * binary results are 0A000, and parameters arrive as the client's bytes.
+   */
+  types?(typeOids: readonly number[], call: Call): BuiltInTypes | Promise<BuiltInTypes>;
   /** BEGIN, and the implicit transaction of a multi-statement query or a pipeline. Needs `commit` and `rollback`. */
   begin?(modes: TransactionModes, call: Call): void | Promise<void>;
   /** COMMIT. One that throws must have rolled back: the session takes the transaction for ended. */

@@ -2,7 +2,10 @@
 import { BuiltInTypes } from "./built-in-types.ts";
 import { defaultSettings, type TypeSettings } from "./settings.ts";
 
-const types = new BuiltInTypes();
+const types: BuiltInTypes = new BuiltInTypes();
+
+/** Those types, and nothing else. */
+export { types as builtInTypes };
 
 /**
  * The binary form of a value in text form. For many values of one type, as a column has them, binaryEncoder is quicker.

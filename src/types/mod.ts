@@ -13,7 +13,15 @@
  * A `TypeRegistry` knows, besides, the types that a database has of its own; `registerTypes` fills it from the catalogs.
  * What has no codec is refused with 0A000.
  */
-export { binaryDecoder, binaryEncoder, decodeBinary, encodeBinary, isTextInBinary } from "./binary.ts";
+export {
+  binaryDecoder,
+  binaryEncoder,
+  builtInTypes,
+  decodeBinary,
+  encodeBinary,
+  isTextInBinary,
+} from "./binary.ts";
+export type { BuiltInTypes } from "./built-in-types.ts";
 export { registerTypes, type TypeCatalogRow, typeCatalogQuery } from "./catalog-types.ts";
 export type { Codec } from "./codec.ts";
 export { oid, typeSize } from "./oid.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Parameter } from "../../src/session/mod.ts";
-import { oid } from "../../src/types/mod.ts";
+import { oid, TypeRegistry } from "../../src/types/mod.ts";
 import { type Scripted, scripted } from "./scripted-upstream.ts";
 import { bind, connect, describePortal, execute, parse, sync } from "./test-client.ts";
 
@@ -151,6 +151,18 @@ describe("parameters", () => {
     expect(await bound([value], [1], [99_999])).toEqual([value]);
   });
 
+  test("binary of a fixed size may come in another one, where PostgreSQL reads both", async () => {
+    // macaddr8_recv takes a macaddr, too.
+    const short = Uint8Array.of(8, 0, 0x2b, 1, 2, 3);
+    const long = Uint8Array.of(8, 0, 0x2b, 1, 2, 3, 4, 5);
+    expect(await bound([short, long], [1], [774, 774])).toEqual([
+      "08:00:2b:ff:fe:01:02:03",
+      "08:00:2b:01:02:03:04:05",
+    ]);
+    const error = "incorrect binary data format in bind parameter 1";
+    expect(await bound([new Uint8Array(9)], [1], [774])).toBe(`ErrorResponse ERROR 22P03 ${error}`);
+  });
+
   test("one format for each", async () => {
     expect(await bound(["7", Uint8Array.of(0, 0, 0, 7)], [0, 1], [oid.int4, oid.int4])).toEqual(["7", "7"]);
   });
@@ -210,5 +222,129 @@ describe("parameters", () => {
     expect(await client.ask(parse("select $1, $2", "s"), bind(["1"], { statement: "s" }), sync)).toContain(
       'ErrorResponse ERROR 08P01 bind message supplies 1 parameters, but prepared statement "s" requires 2',
     );
+  });
+});
+
+describe("the session's settings", () => {
+  test("tell how the text of a result is to be read for its binary form", async () => {
+    const script = scripted({
+      settings: "upstream",
+      parameters: [
+        ["DateStyle", "SQL, DMY"],
+        ["TimeZone", "Asia/Tokyo"],
+      ],
+      query: () => ({
+        type: "rows",
+        columns: [
+          { name: "d", typeOid: 1082 },
+          { name: "t", typeOid: oid.timestamptz },
+        ],
+        rows: [["03/02/2001", "03/02/2001 04:05:06 JST"]],
+      }),
+    });
+    const client = await connect(script);
+    const lines = await client.ask(parse("select"), bind([], { results: [1] }), execute(), sync);
+    // 3 February 2001, and 19:05:06 UTC of the day before, since 2000-01-01.
+    expect(lines).toContain(
+      `DataRow 0x${hex(399, 4)}|0x${hex(((398 * 24 + 19) * 60 + 5) * 60_000_000 + 6_000_000, 8)}`,
+    );
+  });
+
+  function hex(value: number, bytes: number): string {
+    return value.toString(16).padStart(bytes * 2, "0");
+  }
+});
+
+describe("types of the database's own", () => {
+  const [mood, pair, moods, secret] = [16_390, 16_392, 16_394, 16_396];
+  const types = new TypeRegistry()
+    .register(mood, { type: "enum", name: "mood", labels: ["sad", "ok"] })
+    .register(pair, { type: "composite", fields: [oid.int4, mood] })
+    .register(moods, { type: "array", element: mood });
+
+  async function answered(column: number, text: string, parameters: [number, Uint8Array][] = []) {
+    const asked: (readonly number[])[] = [];
+    let given: readonly Parameter[] = [];
+    const script = scripted({
+      query: (statement) => {
+        given = statement.parameters;
+        return { type: "rows", columns: [{ name: "c", typeOid: column }], rows: [[text], [null]] };
+      },
+      types: async (oids) => {
+        asked.push(oids);
+        return types;
+      },
+    });
+    const client = await connect(script);
+    const sql = `select ${parameters.map((_, at) => `$${at + 1}`).join()}`;
+    const all = bind(
+      parameters.map(([, value]) => value),
+      { formats: [1], results: [1] },
+    );
+    const lines = await client.ask(
+      parse(
+        sql,
+        "",
+        parameters.map(([type]) => type),
+      ),
+      all,
+      describePortal(),
+      execute(),
+      sync,
+    );
+    return { lines: lines.filter((line) => /^(DataRow|ErrorResponse)/.test(line)), asked, given };
+  }
+
+  test("have a binary form where the upstream tells what they are", async () => {
+    expect((await answered(mood, "sad")).lines).toEqual(["DataRow sad", "DataRow null"]);
+    const { lines, asked } = await answered(pair, "(1,ok)");
+    expect(lines[0]).toBe("DataRow 0x000000020000001700000004000000010000400600000002".concat("6f6b"));
+    expect(asked).toEqual([[pair]]);
+  });
+
+  test("are parameters, too", async () => {
+    const label = new TextEncoder().encode("ok");
+    const array = Uint8Array.of(
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0x40,
+      6,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      2,
+      ...label,
+    );
+    const { given, asked } = await answered(oid.int4, "1", [
+      [mood, label],
+      [moods, array],
+      [mood, label],
+    ]);
+    expect(given).toEqual(["ok", "{ok}", "ok"]);
+    expect(asked).toEqual([[mood, moods]]);
+  });
+
+  test("that the upstream does not know are refused, or pass as bytes", async () => {
+    const bytes = Uint8Array.of(1, 2, 3);
+    expect((await answered(oid.int4, "1", [[secret, bytes]])).given).toEqual([bytes]);
+    expect((await answered(secret, "x")).lines).toEqual([
+      "ErrorResponse ERROR 0A000 no binary output for type with OID 16396",
+    ]);
   });
 });
