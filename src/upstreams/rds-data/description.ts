@@ -71,7 +71,8 @@ export async function askTypes(
   const types = numbers(oids);
   return {
     parameterTypes: types.map((type, at) => given(parameterTypes[at]) ?? type),
-    parameterNames: JSON.parse(names) as string[],
+    // SQL's own names of bit and character, without a length, are bit(1) and character(1).
+    parameterNames: (JSON.parse(names) as string[]).map((name, at) => castName(types[at] ?? 0) ?? name),
     resultTypes: results === undefined ? undefined : numbers(results),
     asked: Date.now(),
   };

@@ -72,6 +72,12 @@ describe("parameters", () => {
     expect(await rows("select $1::int8 + 1, $2, $3::text is null", ["9007199254740993", "x", null])).toEqual([
       ["9007199254740994", "x", true],
     ]);
+    await client.query("create table lengths (c char(5), b bit(5))");
+    await client.query("insert into lengths values ($1, $2)", ["abcde", "10101"]);
+    expect(await rows("select * from lengths where c = $1 and b = $2", ["abcde", "10101"])).toEqual([
+      ["abcde", "10101"],
+    ]);
+    await client.query("drop table lengths");
     const { fields } = await client.query("select $1::int4, $2", [1, "x"]);
     expect(fields.map(({ name }) => name)).toEqual(["int4", "?column?"]);
   });
