@@ -19,7 +19,12 @@ export interface Program {
   /** Compiles it; returns what went wrong, or undefined. Nothing happens when it is up to date. */
   build?: () => Promise<string | undefined>;
   command: readonly [string, ...string[]];
+  /** The targets that it is for; absent: all that are not brief. */
+  targets?: readonly string[];
 }
+
+/** Libraries over the drivers: PostgreSQL itself, in both forms, and a data API have to give them the same. */
+const libraries = ["embedded", "postgres", "neon", "url", "direct"];
 
 export const programs: readonly Program[] = [
   pythonProgram("psycopg2", "psycopg2"),
@@ -72,7 +77,18 @@ export const programs: readonly Program[] = [
     },
     command: [join(cache, "bin", "libpq")],
   },
+  ...["drizzle", "kysely", "prisma", "sequelize", "typeorm"].map(nodeProgram),
 ];
+
+function nodeProgram(name: string): Program {
+  return {
+    name,
+    // They come with npm.
+    missing: async () => undefined,
+    command: [process.execPath, join(folder, "node", `${name}.ts`)],
+    targets: libraries,
+  };
+}
 
 function pythonProgram(name: string, module: string): Program {
   return {

@@ -58,7 +58,8 @@ function clients(): Client[] {
     { name: "pgbench", run: (target) => checkPgbench(target, flags.check, report) },
     ...programs.map((program) => ({
       name: program.name,
-      run: (target: Target, after: string) => runReady(program, target, after),
+      run: async (target: Target, after: string) =>
+        program.targets?.includes(target.name) === false ? undefined : runReady(program, target, after),
     })),
   ];
   if (flags.only === undefined) return all;
