@@ -24,7 +24,8 @@ export {
   type Notification,
   type NotificationBroker,
 } from "./notifications.ts";
-export { Session, type SessionOptions } from "./session.ts";
+export type { SessionOptions } from "./options.ts";
+export { Session } from "./session.ts";
 export type { SessionSnapshot } from "./snapshot.ts";
 export { startupSettings } from "./startup-options.ts";
 export type { Transport } from "./transport.ts";

@@ -3,25 +3,20 @@
  * the transport, and only upstreams are awaited. It runs the phases (startup, then statements or a relay), the timers,
  * the end of the connection, and the pause of a session that is suspended.
  */
-import type { AuthSource, Login } from "../auth/source.ts";
+import type { Login } from "../auth/source.ts";
 import { fatal, PgError } from "../wire/error.ts";
 import { type Frame, Framer } from "../wire/framer.ts";
 import { type FrontendLimits, frontendLimits } from "../wire/limits.ts";
-import {
-  encodeBackend,
-  frontendCodes,
-  writeErrorResponse,
-  writeParameterStatus,
-  writeReadyForQuery,
-} from "../wire/mod.ts";
+import { frontendCodes, writeErrorResponse, writeReadyForQuery } from "../wire/mod.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { protocol32 } from "../wire/startup.ts";
 import { traceFrame } from "../wire/trace.ts";
-import { type CancelKey, type CancelRegistry, memoryCancelRegistry } from "./cancel.ts";
+import { type CancelKey, memoryCancelRegistry } from "./cancel.ts";
 import { Channels } from "./channels.ts";
 import { Client } from "./client.ts";
+import { reportKey, reportParameters } from "./greeting.ts";
 import { defaultLimits, type SessionLimits } from "./limits.ts";
-import type { NotificationBroker } from "./notifications.ts";
+import type { SessionOptions } from "./options.ts";
 import { Output, type TraceLine } from "./output.ts";
 import type { Phase } from "./phase.ts";
 import { RelayPhase } from "./relay.ts";
@@ -34,29 +29,10 @@ import {
   type UpstreamState,
 } from "./snapshot.ts";
 import { StartupPhase } from "./startup.ts";
-import { startupSettings } from "./startup-options.ts";
 import { StatementPhase } from "./statements.ts";
 import { idleTooLong, Timers } from "./timers.ts";
 import type { Transport } from "./transport.ts";
-import type { TransactionStatus, Upstream, UpstreamSession } from "./upstream.ts";
-
-export interface SessionOptions {
-  readonly auth: AuthSource;
-  /** The upstream of the database that the client named; undefined is FATAL 3D000. */
-  readonly upstream: (login: Login) => Upstream | undefined | Promise<Upstream | undefined>;
-  readonly cancels?: CancelRegistry | undefined;
-  /** LISTEN and NOTIFY for the clients of upstreams that have none; without it those are 0A000. */
-  readonly notifications?: NotificationBroker | undefined;
-  /** `suspend` will be called: some upstreams take notes for that. Default: false. */
-  readonly suspendable?: boolean | undefined;
-  readonly limits?: Partial<SessionLimits> | undefined;
-  /** Gets each message in the format of libpq's PQtrace; passwords are not in it. `session` counts the sessions. */
-  readonly trace?: ((line: string, session: number) => void) | undefined;
-  /** Answers the StartupMessage with this error: a server that is full. CancelRequests are still served. */
-  readonly refuse?: PgError | undefined;
-  /** Sees every error before it is sent, to log it or to replace it. */
-  readonly onError?: ((error: PgError, cause: unknown) => PgError | undefined) | undefined;
-}
+import type { TransactionStatus, UpstreamSession } from "./upstream.ts";
 
 let sessions = 0;
 
@@ -336,14 +312,8 @@ export class Session {
       if (this.#ending) return client.channels.leave(false);
     }
     if (resumed?.statements) client.settings.resume(resumed.statements.settings);
-    else this.#reportParameters(client, served);
-    if (!resumed) {
-      encodeBackend(this.#output.writer, {
-        type: "BackendKeyData",
-        processId: key.processId,
-        secretKey: key.secretKey,
-      });
-    }
+    else reportParameters(this.#output.writer, client, served);
+    if (!resumed) reportKey(this.#output.writer, key);
     const host = {
       output: this.#output,
       client,
@@ -364,19 +334,6 @@ export class Session {
     if (!resumed) writeReadyForQuery(this.#output.writer, "I");
     this.#ready("I", "relay" in served ? undefined : client.parameters);
     return this.#output.flush();
-  }
-
-  /** The first ParameterStatus messages: a relay's own set, or that of the session's settings. */
-  #reportParameters({ settings, login }: Client, served: UpstreamSession): void {
-    if ("relay" in served) {
-      for (const [name, value] of served.parameters ?? [])
-        writeParameterStatus(this.#output.writer, name, value);
-      return;
-    }
-    settings.initialize("session_authorization", login.user);
-    for (const [name, value] of served.parameters ?? []) settings.initialize(name, value);
-    // An upstream with settings of its own has taken them from the login.
-    settings.start(served.settings === "upstream" ? new Map() : startupSettings(login.parameters));
   }
 
   /** A ReadyForQuery is on its way: the client may now be idle. */
