@@ -17,7 +17,13 @@ interface Kept {
 export class Descriptions {
   /** The oldest first. */
   readonly #kept: Map<string, Kept> = new Map();
+  readonly #invalidated: () => void;
   #epoch = 0;
+
+  /** `invalidated` is called whenever the schema may have changed. */
+  constructor(invalidated: () => void = () => {}) {
+    this.#invalidated = invalidated;
+  }
 
   /** Counts changes of the schema that came this way. */
   get epoch(): number {
@@ -28,6 +34,7 @@ export class Descriptions {
   invalidate(): void {
     this.#epoch++;
     this.#kept.clear();
+    this.#invalidated();
   }
 
   /** `scope`: what else names depend on, such as the settings. */
@@ -49,6 +56,7 @@ export class Descriptions {
 
   /** Forgets a description that a result's columns contradict. */
   check(scope: string, statement: StatementText, columns: readonly Column[]): void {
+    if (this.#kept.size === 0) return;
     const key = keyOf(scope, statement);
     const told = this.#kept.get(key)?.description.columns;
     if (told && !sameTypes(told, columns)) this.#kept.delete(key);

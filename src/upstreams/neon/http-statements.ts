@@ -76,7 +76,7 @@ export class HttpStatements {
    * told there: they must be the ones that the server finds by itself.
    */
   #ask(
-    { sql, parameters, parameterTypes }: Statement,
+    { sql, parameters, parameterTypes, resultFormats }: Statement,
     plan: Plan,
     call: Call,
   ): SqlHttpStatement | undefined | Promise<SqlHttpStatement | undefined> {
@@ -85,6 +85,8 @@ export class HttpStatements {
     if (settings.size > 0 && !(plan.plain && canPrecede(settings)) && settingsFor(sql, settings)) {
       return undefined;
     }
+    // Binary is made of the text, which has not all digits then.
+    if (resultFormats.includes(1) && Number(settings.get("extra_float_digits") ?? 1) < 1) return undefined;
     if (!parameters.every((value) => value === null || typeof value === "string")) return undefined;
     const statement = { sql, parameters: parameters as readonly (string | null)[] };
     if (!parameterTypes.some((type) => type !== 0)) return statement;

@@ -15,8 +15,10 @@ import type {
   TransactionModes,
 } from "../../session/upstream.ts";
 import type { Parser } from "../../sql/mod.ts";
+import { type BuiltInTypes, builtInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import type { KnownTypes } from "../known-types.ts";
 import type { Pool } from "../wire/pool.ts";
 import type { Descriptions } from "./descriptions.ts";
 import type { SqlHttp } from "./http.ts";
@@ -33,6 +35,7 @@ export interface Shared {
   readonly route: CancelRoute;
   readonly parser: Parser;
   readonly descriptions: Descriptions;
+  readonly types: KnownTypes;
   /** Statements that the endpoint takes in one request, at the most. */
   readonly maxBatch: number;
 }
@@ -121,6 +124,11 @@ export class NeonSession implements StatementSession {
         call,
       );
     });
+  }
+
+  /** Through the tunnel binary goes as it is. */
+  types(typeOids: readonly number[]): BuiltInTypes | Promise<BuiltInTypes> {
+    return this.#tunnel ? builtInTypes : this.#shared.types.find(typeOids);
   }
 
   describe(statement: StatementText, call: Call): Promise<Description> {

@@ -3,7 +3,9 @@ import type { ClientOptions, OpenStream } from "../../client/mod.ts";
 import { startupSettings } from "../../session/startup-options.ts";
 import type { ClientContext, Upstream } from "../../session/upstream.ts";
 import type { Parser } from "../../sql/mod.ts";
+import { typeCatalogQuery } from "../../types/mod.ts";
 import { fatal, PgError } from "../../wire/error.ts";
+import { KnownTypes } from "../known-types.ts";
 import { Pool, type PoolOptions } from "../wire/pool.ts";
 import { wireUpstream } from "../wire/upstream.ts";
 import { Descriptions } from "./descriptions.ts";
@@ -40,7 +42,12 @@ export function neonUpstream(options: NeonOptions): Upstream {
   const http = new SqlHttp({ ...options, url: options.endpoint });
   const pool = new Pool(open, login, options);
   const route = { open, sslMode: login.sslMode };
-  const descriptions = new Descriptions();
+  const types = new KnownTypes(async (typeOids) => {
+    const asked = { sql: typeCatalogQuery, parameters: [typeOids] };
+    // Not one client's to give up: others wait for it.
+    return (await http.query(asked, new AbortController().signal)).rows;
+  });
+  const descriptions = new Descriptions(() => types.invalidate());
   const maxBatch = maxBatchOf(options.endpoint);
   const asked = new Map<string, Asked>();
 
@@ -71,7 +78,7 @@ export function neonUpstream(options: NeonOptions): Upstream {
       const wanted = wantedSettings(login, client);
       try {
         const parser = await options.parser();
-        const shared: Shared = { http, pool, route, parser, descriptions, maxBatch };
+        const shared: Shared = { http, pool, route, parser, descriptions, types, maxBatch };
         const startup = Object.fromEntries(wanted);
         if (resumed === undefined) return new NeonSession(shared, client, startup, await settingsOf(wanted));
         const { parameters, missing, set } = resumed as NeonState;

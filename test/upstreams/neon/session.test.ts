@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import {
   type Connection,
   connect,
+  execute,
   openWebSocket,
   pipeline,
   prepare,
@@ -446,6 +447,67 @@ describe("what breaks", () => {
     expect([double.asked.length, double.opened]).toEqual([0, 1]);
     await client.end();
     await other.close();
+  });
+});
+
+describe("binary", () => {
+  const binary = async (connection: Connection, sql: string, parameters: (string | Uint8Array)[] = []) => {
+    const { rows } = await execute(connection, { sql, parameters, resultFormats: [1] });
+    return rows.map((row) => row.map((cell) => cell && Buffer.from(cell).toString("hex")));
+  };
+
+  /** By HTTP, and as the server itself has it. The requests. */
+  async function both(connection: Connection, sql: string): Promise<number> {
+    double.forget();
+    const made = await binary(connection, sql);
+    const requests = double.asked.length;
+    await query(connection, "begin");
+    const own = await binary(connection, sql);
+    await query(connection, "commit");
+    await free();
+    expect(made).toEqual(own);
+    return requests;
+  }
+
+  test("is made of the text under the session's settings", async () => {
+    const connection = await connected();
+    const sql = `select n * interval '1 mon 2 days 03:04:05.6', date '2001-02-03', '{2001-02-03}'::date[],
+      timestamptz '2001-02-03 04:05:06 UTC' + n * interval '1 day' from generate_series(-1, 1) n`;
+    for (const [dates, intervals] of [
+      ["German", "iso_8601"],
+      ["SQL, DMY", "sql_standard"],
+      ["Postgres, MDY", "postgres_verbose"],
+    ]) {
+      await query(connection, `set datestyle = '${dates}'`);
+      await query(connection, `set intervalstyle = '${intervals}'`);
+      await query(connection, "set timezone = 'Asia/Kolkata'");
+      await free();
+      expect(await both(connection, sql)).toBe(1);
+    }
+    await query(connection, "set extra_float_digits = 0");
+    await free();
+    // Fifteen digits are not enough.
+    expect(await both(connection, "select 1::float8 / 3")).toBe(0);
+    connection.close();
+  });
+
+  test("is there for the types of the database, which are asked for once", async () => {
+    const connection = await connected();
+    const types = `create type mood as enum ('sad', 'ok'); create domain small as int check (value < 9);
+      create type pair as (n small, m mood, more mood[]); create type moods as range (subtype = mood)`;
+    await query(connection, types);
+    const sql = `select 'ok'::mood m, '{sad,NULL}'::mood[] ms, row(1, 'sad', '{ok}')::pair p,
+      moods('sad', 'ok') r, '{7}'::small[] d`;
+    expect(await both(connection, sql)).toBeGreaterThan(1);
+    expect(await both(connection, sql)).toBe(1);
+    await prepare(connection, "", { sql: "select $1::mood" });
+    double.forget();
+    const ok = new TextEncoder().encode("ok");
+    expect(await binary(connection, "select $1::mood", [ok])).toEqual([["6f6b"]]);
+    expect(double.asked.length).toBe(1);
+    await query(connection, "drop type moods; drop type pair; drop domain small; drop type mood");
+    connection.close();
+    await free();
   });
 });
 
