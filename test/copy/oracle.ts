@@ -28,6 +28,11 @@ export class CopyOracle {
     return oracle;
   }
 
+  /** Asks a database that has seen its startup packet. */
+  static over(db: PGlite): CopyOracle {
+    return new CopyOracle(db);
+  }
+
   close(): Promise<void> {
     return this.db.close();
   }

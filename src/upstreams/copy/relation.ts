@@ -37,7 +37,7 @@ export interface Relation {
   readonly readOnly: boolean;
   /** Of the server: 150004. */
   readonly version: number;
-  /** Rows go one by one, because of a trigger before each: errors have the text of their line. */
+  /** Rows go one by one, because of a trigger before or instead of each: errors have the text of their line. */
   readonly singly: boolean;
   readonly insteadTrigger: boolean;
   readonly insertRule: boolean;
@@ -92,7 +92,7 @@ export async function findRelation(
     rowSecurity: row[3] === "true",
     readOnly: row[4] === "on",
     version: Number(row[5]),
-    singly: row[6] === "true",
+    singly: row[6] === "true" || row[7] === "true",
     insteadTrigger: row[7] === "true",
     insertRule: row[8] === "true",
     fresh: row[9] === "true",
