@@ -53,7 +53,7 @@ export function addAlone(script: Script, { statement, plan, index }: Step): void
         true,
       );
     default:
-      script.addSource(statement.sql, index).add("\n;\n");
+      script.addSource(statement.sql, index);
   }
 }
 

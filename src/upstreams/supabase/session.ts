@@ -31,8 +31,9 @@ import {
   readKept,
   type Step,
   standsAlone,
+  typeList,
 } from "./requests.ts";
-import { literal, Script } from "./script.ts";
+import { literal, Script, uniqueName } from "./script.ts";
 import type { SupabaseDatabase } from "./upstream.ts";
 
 export class SupabaseSession implements StatementSession {
@@ -61,6 +62,7 @@ export class SupabaseSession implements StatementSession {
     if (plan.kind.type === "closeCursor") return { type: "command", tag: commandTag(plan.kind) };
     if (this.#implicit && plan.mayChange) throw notAtOnce();
     const step = { statement, plan, index: 0 };
+    await this.#check([step], signal);
     if (plan.shape === "call") return this.#procedure(step, signal);
     if (!standsAlone(plan, this.#defaults.version)) {
       const [result] = await this.#together([step], signal);
@@ -86,6 +88,7 @@ export class SupabaseSession implements StatementSession {
       index,
     }));
     if (!steps.every(({ plan }) => canBeBatched(plan))) return undefined;
+    await this.#check(steps, signal);
     return this.#together(steps, signal);
   }
 
@@ -98,9 +101,10 @@ export class SupabaseSession implements StatementSession {
     const found = descriptions.get(scope, statement);
     if (found) return found;
     const { epoch } = descriptions;
+    const step = { statement: { ...statement, parameters: [], resultFormats: [] }, plan, index: 0 };
+    await this.#check([step], signal);
     const script = this.#begin();
     addDescription(script, plan, statement, this.#defaults.version);
-    const step = { statement: { ...statement, parameters: [], resultFormats: [] }, plan, index: 0 };
     const cells = await this.#run(script, [step], () => api.run(script.text, signal)).catch(
       (error: unknown) => {
         throw error instanceof PgError && plan.changesData ? undescribable(error) : error;
@@ -124,6 +128,20 @@ export class SupabaseSession implements StatementSession {
 
   rollback(): void {
     this.#implicit = false;
+  }
+
+  /**
+   * Has the server look at a text that the parser does not know, before it is put into another one: what is no whole
+   * statement by itself could become one there.
+   */
+  async #check(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    for (const step of steps) {
+      const { plan, statement, index } = step;
+      if (plan.statement || plan.shape !== "rows") continue;
+      const script = this.#begin().add(`PREPARE ${uniqueName()}${typeList(statement)} AS `);
+      script.addSource(statement.sql, index);
+      await this.#run(script, [step], () => this.#database.api.raw(script.text, signal).then(() => []));
+    }
   }
 
   /** Runs statements whose results are kept until the last one. */
@@ -202,10 +220,12 @@ export class SupabaseSession implements StatementSession {
 function placed(error: PgError, script: Script, steps: readonly Step[]): PgError {
   const { code, message, position, internalPosition, internalQuery, where, ...fields } = error.fields;
   const own = steps.find(({ statement }) => internalQuery?.endsWith(statement.sql));
-  let found = position === undefined ? undefined : script.locate(position)?.position;
+  const place = position === undefined ? undefined : script.locate(position);
+  // Of several statements the client is not told which one it was: a position is taken for one in the first.
+  let found = place?.statement === 0 ? place.position : undefined;
   if (own && internalQuery !== undefined && internalPosition !== undefined) {
     const added = [...internalQuery].length - [...own.statement.sql].length;
-    if (internalPosition > added) found = internalPosition - added;
+    if (internalPosition > added && own.index === 0) found = internalPosition - added;
   }
   const context = where
     ?.split("\n")
