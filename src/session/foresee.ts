@@ -7,6 +7,7 @@
 import { beginsBlock, endsBlock } from "./batch.ts";
 import { makePortal } from "./bind.ts";
 import { after, isPromise, type RunningCall } from "./call.ts";
+import { typesOf } from "./conversion.ts";
 import { describe } from "./description.ts";
 import { type ExtendedMessage, isExecuteOf, type Message } from "./pipeline.ts";
 import { type Portal, type PreparedStatement, prepareStatement } from "./prepared.ts";
@@ -126,7 +127,12 @@ class Foresight implements Foreseen {
     if (resultFormats.length <= 1 && formatOf(resultFormats, 0) === 0) return true;
     return after(this.#described(statement), (known) => {
       const columns = statement.description?.columns ?? [];
-      return known && (resultFormats.length <= 1 || resultFormats.length === columns.length);
+      if (!known || (resultFormats.length > 1 && resultFormats.length !== columns.length)) return false;
+      const binary = columns.filter((_, at) => formatOf(resultFormats, at) === 1);
+      const oids = binary.map(({ typeOid = 0 }) => typeOid);
+      return after(typesOf(this.#context.upstream, oids, this.#call), (types) =>
+        oids.every((typeOid) => typeOid === 0 || types.find(typeOid) !== undefined),
+      );
     });
   }
 

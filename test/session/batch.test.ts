@@ -27,6 +27,8 @@ import {
   TestClient,
 } from "./test-client.ts";
 
+const aclitem = 1033;
+
 /** `select` has a column for each word behind it, and `$n` are int4; `fail` is no statement. */
 function describeText({ sql }: { readonly sql: string }): Description {
   const [verb, ...words] = sql.split(/[\s,]+/);
@@ -35,7 +37,10 @@ function describeText({ sql }: { readonly sql: string }): Description {
   if (verb !== "select") return { parameterTypes };
   return {
     parameterTypes,
-    columns: words.map((_, at) => ({ name: String.fromCharCode(0x61 + at), typeOid: 25 })),
+    columns: words.map((word, at) => ({
+      name: String.fromCharCode(0x61 + at),
+      typeOid: word === "secret" ? aclitem : 25,
+    })),
   };
 }
 
@@ -164,6 +169,11 @@ describe("an upstream that takes batches", () => {
       "not where a result cannot be sent as it is asked for",
       [parse("select a"), bind([], { results: [0, 0] }), execute(), ...one("x"), sync],
       ["begin implicit", "query select a", "rollback"],
+    ],
+    [
+      "not values of a type that has no binary form",
+      [parse("select secret"), bind([], { results: [1] }), execute(), ...one("x"), sync],
+      ["begin implicit", "query select secret", "query x", "commit"],
     ],
     [
       "not where a later message is going to fail",
