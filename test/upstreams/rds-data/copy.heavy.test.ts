@@ -381,15 +381,15 @@ describe("COPY FROM STDIN", () => {
       ],
     ]);
     expect(await rowsOf("select a from t order by a")).toEqual([[1], [3], [7]]);
+    await gateway.double.db.exec("truncate t, child");
     for (const options of [", reject_limit 1", ""]) {
-      expect(await found(copy(options), data, "t")).toEqual(
-        Array(3).fill(await expected(copy(options), data, "t")),
-      );
+      const own = await expected(copy(options), data, "t");
+      expect(await found(copy(options), data, "t")).toEqual([own, own, own]);
     }
   });
 
   test("freezes what the same transaction has made", async () => {
-    await client.query("begin; truncate t");
+    await client.query("begin; truncate t, child");
     const answer = await client.query("copy t (a, b) from stdin (freeze)", bytes("1\tx\n"));
     expect([errorOf(answer), tagOf(answer)]).toEqual([undefined, "COPY 1"]);
     await client.query("commit");
