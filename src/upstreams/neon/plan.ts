@@ -11,6 +11,7 @@ import {
   type StatementClass,
   sessionNeeds,
 } from "../../sql/mod.ts";
+import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
 
 export interface Plan {
@@ -28,7 +29,7 @@ export interface Plan {
   readonly frees: boolean;
   /** Descriptions may be out of date afterwards. */
   readonly changesSchema: boolean;
-  /** A SELECT that calls no function: it can be stopped anywhere without a difference. */
+  /** A SELECT that calls nothing which could do something: it can be run again, and stopped anywhere. */
   readonly harmless: boolean;
 }
 
@@ -115,10 +116,7 @@ function makePlan(statement: ParsedStatement): Plan {
     hides: hides(needs, text),
     frees: freeing.has(type) || resets || needs.has("advisoryLock") || needs.has("setting"),
     changesSchema: !schemaless.has(type) || node.intoClause !== undefined,
-    harmless:
-      type === "SelectStmt" &&
-      !tunnel &&
-      !/"(FuncCall|intoClause|InsertStmt|UpdateStmt|DeleteStmt|MergeStmt)":/.test(JSON.stringify(node)),
+    harmless: type === "SelectStmt" && !tunnel && isHarmless(node),
   };
 }
 

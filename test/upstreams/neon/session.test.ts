@@ -176,10 +176,14 @@ describe("results", () => {
     await once(async (client) => {
       double.next = tooLarge;
       expect((await client.query("select n from big where n < $1", [3])).rows).toEqual([{ n: 1 }, { n: 2 }]);
+      double.next = tooLarge;
+      expect((await client.query("select count(*)::int as n from big where n < $1", [3])).rows).toEqual([
+        { n: 2 },
+      ]);
       const long = "x".repeat(11 * 1024 * 1024);
       expect((await client.query("select length($1) as n", [long])).rows).toEqual([{ n: long.length }]);
       // Nothing of it was sent by HTTP.
-      expect(double.asked.length).toBe(1);
+      expect(double.asked.length).toBe(2);
     });
     await free();
   });
