@@ -52,16 +52,16 @@ fi
 # --- Python ----------------------------------------------------------------------------------------------------
 
 if ! have python3; then
-  say "python3 is not installed: psycopg2, psycopg3, asyncpg and psql at a terminal will be skipped"
+  say "python3 is not installed: psycopg2, psycopg3, asyncpg, SQLAlchemy and psql at a terminal will be skipped"
 elif ! cmp -s python/requirements.txt "$cache/python/requirements.txt" || ! "$cache/python/bin/python" -c '' 2>/dev/null; then
   rm -rf "$cache/python"
   if attempt "a Python environment" 120 python3 -m venv "$cache/python" &&
-    attempt "psycopg2, psycopg3, asyncpg" 600 \
+    attempt "psycopg2, psycopg3, asyncpg, SQLAlchemy" 600 \
       "$cache/python/bin/python" -m pip install --quiet --disable-pip-version-check -r python/requirements.txt; then
     cp python/requirements.txt "$cache/python/requirements.txt"
   fi
 else
-  say "psycopg2, psycopg3, asyncpg: ready"
+  say "psycopg2, psycopg3, asyncpg, SQLAlchemy: ready"
 fi
 
 # --- Java ------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ export const programs: readonly Program[] = [
   pythonProgram("psycopg2", "psycopg2"),
   pythonProgram("psycopg3", "psycopg"),
   pythonProgram("asyncpg", "asyncpg"),
+  { ...pythonProgram("sqlalchemy", "sqlalchemy"), targets: libraries },
   {
     name: "pgjdbc",
     missing: async () =>

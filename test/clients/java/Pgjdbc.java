@@ -112,7 +112,7 @@ public class Pgjdbc {
 
     static String brief(Object value) {
         String text = value instanceof Object[] array ? Arrays.deepToString(array) : String.valueOf(value);
-        return text.length() <= 300 ? text : text.substring(0, 300) + "... (" + text.length() + " characters)";
+        return text.length() <= 900 ? text : text.substring(0, 900) + "... (" + text.length() + " characters)";
     }
 
     static PSQLException fails(String code, Check check) throws Exception {
@@ -866,12 +866,90 @@ public class Pgjdbc {
                 expect(list(meta.getTypeInfo(), "TYPE_NAME").contains("timestamptz"), "no type timestamptz");
                 expect(meta.getSQLKeywords().contains("analyze"), "no keyword");
                 equal(list(meta.getFunctions(null, "pg_catalog", "lower"), "FUNCTION_NAME").size() > 0, true);
+                run(connection, "drop table " + TABLE + "_child");
+                run(connection, "drop table " + TABLE);
+            }
+        });
+
+        check("DatabaseMetaData: whole rows of columns, keys and indexes", () -> {
+            try (Connection connection = connect()) {
+                makeFamily(connection);
+                DatabaseMetaData meta = connection.getMetaData();
+                equal(
+                    rows(meta.getColumns(null, "public", TABLE, null), "COLUMN_NAME", "DATA_TYPE", "TYPE_NAME", "COLUMN_SIZE",
+                        "DECIMAL_DIGITS", "NULLABLE", "REMARKS", "COLUMN_DEF", "ORDINAL_POSITION", "IS_AUTOINCREMENT", "IS_GENERATEDCOLUMN"),
+                    List.of(
+                        List.of("id", Types.INTEGER, "serial", 10, 0, 0, "null", "nextval('ew_pgjdbc_id_seq'::regclass)", 1, "YES", "NO"),
+                        List.of("name", Types.VARCHAR, "varchar", 40, 0, 0, "as printed", "'x'::character varying", 2, "NO", "NO"),
+                        List.of("price", Types.NUMERIC, "numeric", 8, 2, 1, "null", "null", 3, "NO", "NO"),
+                        List.of("tags", Types.ARRAY, "_text", Integer.MAX_VALUE, 0, 1, "null", "null", 4, "NO", "NO"),
+                        List.of("at", Types.TIMESTAMP, "timestamptz", 35, 6, 1, "null", "null", 5, "NO", "NO"),
+                        List.of("half", Types.NUMERIC, "numeric", 0, "null", 1, "null", "(price / (2)::numeric)", 6, "NO", "YES")));
+                equal(rows(meta.getPrimaryKeys(null, "public", TABLE), "COLUMN_NAME", "KEY_SEQ", "PK_NAME"),
+                    List.of(List.of("id", 1, "ew_pgjdbc_pkey")));
+                String[] key = {"PKTABLE_NAME", "PKCOLUMN_NAME", "FKTABLE_NAME", "FKCOLUMN_NAME", "KEY_SEQ", "UPDATE_RULE", "DELETE_RULE", "DEFERRABILITY"};
+                List<List<Object>> keys = List.of(List.of(
+                    TABLE, "id", TABLE + "_child", "parent", 1,
+                    (int) DatabaseMetaData.importedKeySetNull, (int) DatabaseMetaData.importedKeyCascade, (int) DatabaseMetaData.importedKeyNotDeferrable));
+                equal(rows(meta.getImportedKeys(null, "public", TABLE + "_child"), key), keys);
+                equal(rows(meta.getExportedKeys(null, "public", TABLE), key), keys);
+                equal(rows(meta.getCrossReference(null, "public", TABLE, null, "public", TABLE + "_child"), key), keys);
+                equal(
+                    rows(meta.getIndexInfo(null, "public", TABLE, false, true), "INDEX_NAME", "NON_UNIQUE", "ORDINAL_POSITION", "COLUMN_NAME", "ASC_OR_DESC", "FILTER_CONDITION"),
+                    List.of(
+                        List.of("ew_pgjdbc_pkey", false, 1, "id", "A", "null"),
+                        List.of("ew_pgjdbc_by_name", true, 1, "lower((name)::text)", "D", "(price > (0)::numeric)"),
+                        List.of("ew_pgjdbc_by_name", true, 2, "price", "A", "(price > (0)::numeric)")));
+                equal(rows(meta.getBestRowIdentifier(null, "public", TABLE, DatabaseMetaData.bestRowSession, false), "COLUMN_NAME", "TYPE_NAME"),
+                    List.of(List.of("id", "int4")));
+                equal(rows(meta.getTables(null, "public", "ew\\_pgjdbc%", null), "TABLE_NAME", "TABLE_TYPE", "REMARKS"),
+                    List.of(
+                        List.of("ew_pgjdbc_by_name", "INDEX", "null"),
+                        List.of("ew_pgjdbc_pkey", "INDEX", "null"),
+                        List.of("ew_pgjdbc_id_seq", "SEQUENCE", "null"),
+                        List.of(TABLE, "TABLE", "what is sold"),
+                        List.of(TABLE + "_child", "TABLE", "null"),
+                        List.of(TABLE + "_view", "VIEW", "null")));
+                dropFamily(connection);
+            }
+        });
+
+        check("DatabaseMetaData: routines, privileges, types and limits", () -> {
+            try (Connection connection = connect()) {
+                makeFamily(connection);
+                run(connection, "create or replace function ew_pgjdbc_of(a int, out b text, out c int) language sql as 'select 1::text, $1'");
+                run(connection, "create or replace procedure ew_pgjdbc_do(a int) language sql as 'select $1'");
+                DatabaseMetaData meta = connection.getMetaData();
+                equal(rows(meta.getFunctionColumns(null, "public", "ew\\_pgjdbc\\_of", null), "COLUMN_NAME", "TYPE_NAME"),
+                    List.of(List.of("a", "int4"), List.of("b", "text"), List.of("c", "int4")));
+                equal(list(meta.getFunctions(null, "public", "ew%"), "FUNCTION_NAME"), List.of("ew_pgjdbc_of"));
+                equal(list(meta.getProcedures(null, "public", "ew%"), "PROCEDURE_NAME"), List.of("ew_pgjdbc_do"));
+                equal(rows(meta.getProcedureColumns(null, "public", "ew\\_pgjdbc\\_do", null), "COLUMN_NAME", "TYPE_NAME"),
+                    List.of(List.of("returnValue", "void"), List.of("a", "int4")));
+                expect(list(meta.getTablePrivileges(null, "public", TABLE), "PRIVILEGE").contains("SELECT"), "no privilege on the table");
+                expect(list(meta.getColumnPrivileges(null, "public", TABLE, "name"), "PRIVILEGE").contains("UPDATE"), "no privilege on the column");
+                equal(list(meta.getVersionColumns(null, "public", TABLE), "COLUMN_NAME"), List.of("ctid"));
+                expect(list(meta.getUDTs(null, "public", "%", null), "TYPE_NAME") != null, "no types");
+                expect(list(meta.getTableTypes(), "TABLE_TYPE").contains("MATERIALIZED VIEW"), "no materialized views");
+                expect(list(meta.getTypeInfo(), "TYPE_NAME").containsAll(List.of("bool", "int8", "numeric", "uuid", "jsonb", "_text")), "types are missing");
+                expect(meta.getStringFunctions().contains("ltrim"), "no function");
+                equal(meta.getMaxColumnNameLength(), 63);
+                equal(meta.getDefaultTransactionIsolation(), Connection.TRANSACTION_READ_COMMITTED);
+                equal(meta.getUserName(), "postgres");
+                run(connection, "drop function ew_pgjdbc_of");
+                run(connection, "drop procedure ew_pgjdbc_do");
+                dropFamily(connection);
+            }
+        });
+
+        check("a result tells the table of its columns", () -> {
+            try (Connection connection = connect()) {
+                makeTable(connection, "id int primary key, name varchar(40) not null default 'x', price numeric(8,2)");
                 try (Statement statement = connection.createStatement(); ResultSet rows = statement.executeQuery("select name as label from " + TABLE)) {
                     // Read from the catalog by the table and column of the RowDescription.
                     equal(rows.getMetaData().getTableName(1), TABLE);
                     equal(rows.getMetaData().isNullable(1), ResultSetMetaData.columnNoNulls);
                 }
-                run(connection, "drop table " + TABLE + "_child");
                 run(connection, "drop table " + TABLE);
             }
         });
@@ -886,6 +964,40 @@ public class Pgjdbc {
                 run(connection, "drop type ew_pgjdbc_mood");
             }
         });
+    }
+
+    /** A table with what tables can have, one that refers to it, and a view. */
+    static void makeFamily(Connection connection) throws SQLException {
+        run(connection, "drop view if exists " + TABLE + "_view");
+        run(connection, "drop table if exists " + TABLE + "_child, " + TABLE);
+        run(connection, "create table " + TABLE + " (id serial primary key, name varchar(40) not null default 'x', price numeric(8,2),"
+            + " tags text[], at timestamptz, half numeric generated always as (price / 2) stored)");
+        run(connection, "comment on table " + TABLE + " is 'what is sold'");
+        run(connection, "comment on column " + TABLE + ".name is 'as printed'");
+        run(connection, "create index ew_pgjdbc_by_name on " + TABLE + " (lower(name) desc, price) where price > 0");
+        run(connection, "create table " + TABLE + "_child (parent int references " + TABLE + " on delete cascade on update set null)");
+        run(connection, "create view " + TABLE + "_view as select id, name from " + TABLE);
+    }
+
+    static void dropFamily(Connection connection) throws SQLException {
+        run(connection, "drop view " + TABLE + "_view");
+        run(connection, "drop table " + TABLE + "_child, " + TABLE);
+    }
+
+    /** The columns of each row; "null" where there is nothing. */
+    static List<List<Object>> rows(ResultSet rows, String... columns) throws SQLException {
+        List<List<Object>> all = new ArrayList<>();
+        try (rows) {
+            while (rows.next()) {
+                List<Object> row = new ArrayList<>();
+                for (String column : columns) {
+                    Object value = rows.getObject(column);
+                    row.add(value == null ? "null" : value instanceof Short number ? (Object) number.intValue() : value);
+                }
+                all.add(row);
+            }
+        }
+        return all;
     }
 
     static List<String> list(ResultSet rows, String column) throws SQLException {
