@@ -16,5 +16,7 @@ export interface Env extends ObjectBindings {
   readonly AWS_SECRET_ACCESS_KEY?: string;
   /** Of temporary credentials. */
   readonly AWS_SESSION_TOKEN?: string;
+  /** For `supabase://project-ref`: a secret. */
+  readonly SUPABASE_ACCESS_TOKEN?: string;
   readonly [name: string]: unknown;
 }

@@ -14,6 +14,7 @@ import { invocationCancels, invocationNotifications } from "./broker.ts";
 import { acrossInvocations } from "./cancels.ts";
 import { openers } from "./databases.ts";
 import type { Env } from "./env.ts";
+import { lastingClose } from "./lasting-close.ts";
 
 /** What Cloudflare lets PBKDF2 do; workerd by itself has no limit. */
 const mostIterations = 100_000;
@@ -108,8 +109,17 @@ function withSessions(gateway: Gateway, own: Partial<SessionOptions>): Gateway {
     session: { ...gateway.session, ...own },
     sessionsOver(transport, hooks) {
       const session = gateway.sessionsOver(transport, hooks);
-      // The client of a request to /sql never sees its session's cancel key: nobody elsewhere has to know of it.
-      return { ...session, ...own, ...(transport === "http" && { cancels: session.cancels }) };
+      if (transport !== "http") return { ...session, ...own };
+      return {
+        ...session,
+        ...own,
+        // The client of a request to /sql never sees its session's cancel key: nobody elsewhere has to know of it.
+        cancels: session.cancels,
+        async upstream(login) {
+          const upstream = await session.upstream(login);
+          return upstream && lastingClose(upstream);
+        },
+      };
     },
   };
 }
