@@ -9,7 +9,7 @@ import { openSocket } from "../../../adapters/node/socket-stream.ts";
 import { scramVerifier } from "../../../src/auth/mod.ts";
 import { cancel, query } from "../../../src/client/mod.ts";
 import { startUpstream, type UpstreamServer } from "./upstream.ts";
-import { type RunningWorker, startWorker } from "./wrangler-dev.ts";
+import { type RunningWorker, startWorker, withoutObjects } from "./wrangler-dev.ts";
 
 let upstream: UpstreamServer;
 
@@ -18,10 +18,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => upstream?.stop());
-
-/** The configuration without Durable Objects. */
-const withoutObjects = (toml: string): string =>
-  toml.replace(/^\[\[durable_objects\.bindings\]\]\n(.+\n)+|^\[\[migrations\]\]\n(.+\n)+/gm, "");
 
 describe.each([
   ["with Durable Objects", undefined],

@@ -16,6 +16,7 @@ import {
 } from "../../../src/client/mod.ts";
 import { openWebSocket } from "../../../src/client/websocket-stream.ts";
 import { protocol30, protocol32 } from "../../../src/wire/mod.ts";
+import { type Observed, SessionObjects, until } from "./session-objects.ts";
 import { startUpstream, type UpstreamServer } from "./upstream.ts";
 import { type RunningWorker, startWorker } from "./wrangler-dev.ts";
 
@@ -24,6 +25,7 @@ const suspendAfter = 0.2;
 
 let upstream: UpstreamServer;
 let worker: RunningWorker;
+let objects: SessionObjects;
 const clients: Connection[] = [];
 
 beforeAll(async () => {
@@ -37,6 +39,7 @@ beforeAll(async () => {
     config: (toml) =>
       toml.replace("adapters/cloudflare/worker.ts", "test/adapters/cloudflare/workers/objects.ts"),
   });
+  objects = new SessionObjects(worker);
 });
 
 afterEach(() => {
@@ -74,49 +77,6 @@ async function value(client: Connection, sql: string): Promise<unknown> {
   return (await query(client, sql)).at(-1)?.rows[0]?.[0];
 }
 
-interface Observed {
-  readonly id: string;
-  readonly instance: string;
-  readonly awake: boolean;
-}
-
-/** All instances of objects that there have been, in their order. */
-async function instances(): Promise<Observed[]> {
-  return (await fetch(`${worker.url}/test/objects`)).json() as Promise<Observed[]>;
-}
-
-async function last(): Promise<Observed> {
-  return (await instances()).at(-1) as Observed;
-}
-
-async function until(what: string, done: () => Promise<boolean>, patience = 10_000): Promise<void> {
-  const end = Date.now() + patience;
-  while (!(await done())) {
-    if (Date.now() > end) throw new Error(`not within ${patience} ms: ${what}`);
-    await setTimeout(50);
-  }
-}
-
-async function suspended({ id }: Observed): Promise<void> {
-  await until("a suspended session", async () => {
-    const all = await instances();
-    return all.filter((one) => one.id === id).every(({ awake }) => !awake);
-  });
-}
-
-/** Takes the object out of memory, as the runtime does with idle ones; its WebSocket stays. */
-async function evict({ id }: Observed): Promise<void> {
-  await worker.harness.getWorker().evictDurableObject("SessionObject", { id, webSockets: "hibernate" });
-}
-
-/** Suspends and evicts; the next message needs another instance. */
-async function evicted(): Promise<Observed> {
-  const object = await last();
-  await suspended(object);
-  await evict(object);
-  return object;
-}
-
 async function stored({ id }: Observed): Promise<boolean> {
   return (await (await fetch(`${worker.url}/test/tables?id=${id}`)).json()) !== 0;
 }
@@ -128,10 +88,10 @@ describe.each(["app", "statements"] as const)("an idle client of %s", (database)
     await query(client, "set statement_timeout = '70s'");
     const statement = await prepare(client, "named", { sql: "select $1", parameterTypes: [25] });
     for (let time = 0; time < 2; time++) {
-      const before = await evicted();
+      const before = await objects.evicted();
       if (database === "app") await expect.poll(() => upstream.size).toBe(0);
       expect(await value(client, "show application_name")).toBe("second");
-      const now = await last();
+      const now = await objects.last();
       expect(now.id).toBe(before.id);
       expect(now.instance).not.toBe(before.instance);
       expect((await statement.execute(["it works"])).rows).toEqual([["it works"]]);
@@ -143,7 +103,7 @@ describe.each(["app", "statements"] as const)("an idle client of %s", (database)
 
   test("what it sends at once, in many frames, is answered in order", async () => {
     const client = await connected(database);
-    await evicted();
+    await objects.evicted();
     const answers = Array.from({ length: 20 }, (_, at) => value(client, `select '${at}'`));
     const expected = Array.from({ length: 20 }, (_, at) => expect.stringContaining(String(at)));
     expect(await Promise.all(answers)).toEqual(expected);
@@ -152,16 +112,16 @@ describe.each(["app", "statements"] as const)("an idle client of %s", (database)
   test("in a transaction it stays where it is", async () => {
     const client = await connected(database);
     await query(client, "begin");
-    const object = await last();
+    const object = await objects.last();
     await setTimeout(suspendAfter * 1_000 * 3);
-    expect((await last()).awake).toBe(true);
+    expect((await objects.last()).awake).toBe(true);
     await query(client, "commit");
-    await suspended(object);
+    await objects.suspended(object);
   });
 
   test("that leaves leaves nothing behind", async () => {
     const client = await connected(database, { protocol: protocol30 });
-    const object = await evicted();
+    const object = await objects.evicted();
     expect(await stored(object)).toBe(true);
     client.close();
     await until("empty storage", async () => !(await stored(object)));
@@ -171,30 +131,30 @@ describe.each(["app", "statements"] as const)("an idle client of %s", (database)
 test("the runtime itself evicts the object of an idle client, after ten seconds", async () => {
   const client = await connected("app");
   await query(client, "set application_name = 'asleep'");
-  const before = await last();
-  await suspended(before);
+  const before = await objects.last();
+  await objects.suspended(before);
   await setTimeout(11_500);
   expect(await value(client, "show application_name")).toBe("asleep");
-  const now = await last();
+  const now = await objects.last();
   expect([now.id, now.instance === before.instance]).toEqual([before.id, false]);
 }, 30_000);
 
 test("what cannot be moved keeps its session in memory", async () => {
   const client = await connected("app");
   await query(client, "create temp table t (a int)");
-  const object = await last();
+  const object = await objects.last();
   await setTimeout(suspendAfter * 1_000 * 4);
-  expect(await last()).toEqual({ ...object, awake: true });
+  expect(await objects.last()).toEqual({ ...object, awake: true });
   expect(upstream.size).toBe(1);
   await query(client, "drop table t");
-  await suspended(object);
+  await objects.suspended(object);
   await expect.poll(() => upstream.size).toBe(0);
 });
 
 test("an object that lost its session says so", async () => {
   const client = await connected("statements");
   await query(client, "begin");
-  await fetch(`${worker.url}/test/crash?id=${(await last()).id}`);
+  await fetch(`${worker.url}/test/crash?id=${(await objects.last()).id}`);
   await expect(query(client, "commit")).rejects.toMatchObject({ severity: "FATAL", code: "08006" });
 });
 
@@ -202,9 +162,9 @@ test("idle_session_timeout goes on while the session is suspended", async () => 
   const lost = Promise.withResolvers<unknown>();
   const client = await connected("statements", {}, { onClose: lost.resolve });
   await query(client, "set idle_session_timeout = '1s'");
-  const object = await evicted();
+  const object = await objects.evicted();
   expect(await lost.promise).toMatchObject({ code: "57P05" });
-  expect((await last()).instance).not.toBe(object.instance);
+  expect((await objects.last()).instance).not.toBe(object.instance);
   await until("empty storage", async () => !(await stored(object)));
 });
 
@@ -234,7 +194,7 @@ describe.each([
 
   test("finds a session that was suspended in between", async () => {
     const client = await connected("app", { protocol });
-    await evicted();
+    await objects.evicted();
     await cancel(await open("TCP"), client, { sslMode: "disable" });
     const waiting = query(client, "select pg_sleep(60)").catch((error: unknown) => error);
     await setTimeout(1_000);
@@ -280,12 +240,12 @@ describe("LISTEN and NOTIFY where the database has none", () => {
 
   test("one that is suspended and evicted hears, and sleeps on", async () => {
     const { client, heard, hears } = await listening("WebSocket");
-    const object = await evicted();
+    const object = await objects.evicted();
     const sender = await connected("statements", { way: "TCP" });
     await query(sender, "notify jobs, 'wake up'; notify jobs, 'again'");
     await hears(2);
     expect(heard).toEqual([`jobs wake up ${sender.processId}`, `jobs again ${sender.processId}`]);
-    const now = await last();
+    const now = await objects.last();
     expect(now.id).toBe(object.id);
     expect(now.instance).not.toBe(object.instance);
     expect(now.awake).toBe(false);

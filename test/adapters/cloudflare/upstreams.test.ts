@@ -59,6 +59,11 @@ beforeAll(async () => {
     websocket_down: "postgres+ws://gateway@127.0.0.1:1/postgres",
     websocket_plain: "postgres+ws://gateway@127.0.0.1:1/postgres?sslmode=require",
     nothing: "hyperdrive:NOTHING",
+    neon_pooled: "neon://gateway@db.example.com/postgres?pool_size=5",
+    neon_local: "neon://gateway@%2Ftmp/postgres",
+    rds_arn: "rds-data://eu-west-1/cluster?secret=s",
+    rds_nobody: "rds-data://eu-west-1/arn:aws:rds:eu-west-1:1:cluster:books?secret=s",
+    supabase_nobody: "supabase://abcdefghijklmnopqrst",
   };
   worker = await startWorker({
     vars: {
@@ -154,6 +159,11 @@ describe("a server", () => {
     ["local", "Workers have no Unix sockets"],
     ["websocket_plain", 'sslmode "require" needs postgres+wss://'],
     ["nothing", 'no Hyperdrive binding "NOTHING"'],
+    ["neon_pooled", "pool_size has no meaning on Workers"],
+    ["neon_local", "a Unix socket is not supported"],
+    ["rds_arn", "cluster's ARN"],
+    ["rds_nobody", "the secrets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"],
+    ["supabase_nobody", "the secret SUPABASE_ACCESS_TOKEN"],
   ])("by a URL that asks for what Workers have not (%s) is refused", async (database, detail) => {
     await expect(echo(database)).rejects.toMatchObject({
       code: "08000",

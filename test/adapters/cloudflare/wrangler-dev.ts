@@ -34,6 +34,10 @@ export const quiet = {
   WRANGLER_WRITE_LOGS: "false",
 };
 
+/** The configuration without Durable Objects, for `config`. */
+export const withoutObjects = (toml: string): string =>
+  toml.replace(/^\[\[durable_objects\.bindings\]\]\n(.+\n)+|^\[\[migrations\]\]\n(.+\n)+/gm, "");
+
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** Bundles and starts the Worker. Nothing of it is kept, and nothing but loopback is asked. */
