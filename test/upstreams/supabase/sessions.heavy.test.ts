@@ -279,6 +279,22 @@ test("what cannot be in a transaction goes alone", async () => {
   }
 });
 
+test("CALL asks for output arguments first; what it calls may commit", async () => {
+  await direct.query(
+    "create procedure commits() language plpgsql as $$ begin insert into notes values (1); commit; end $$",
+  );
+  expect((await client.query("call commits()")).rows).toEqual([]);
+  expect(gateway.asked).toHaveLength(2);
+  const own = await gateway.client();
+  try {
+    await own.query("set timezone = 'America/New_York'");
+    await direct.query("truncate notes");
+    expect((await refused(own.query("call commits()"))).code).toBe("2D000");
+  } finally {
+    await own.end();
+  }
+});
+
 test("a cancel answers at once", async () => {
   const own = await gateway.client();
   try {
