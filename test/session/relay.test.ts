@@ -295,7 +295,7 @@ describe("the end", () => {
       expect(client.transport.ended).toBe(false);
       relay.waiting = true;
       void relay.answer({ type: "CopyInResponse", format: 0, columnFormats: [0] });
-    relay.peer.waiting();
+      relay.peer.waiting();
       if (when === "after") client.session.finish();
       await client.untilClosed();
       expect(client.take()).toEqual(["CopyInResponse 0 0"]);
