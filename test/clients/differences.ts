@@ -15,7 +15,7 @@ const differences: readonly Difference[] = [
     targets: ["embedded", "tls"],
     because: "PGlite has no conversions between encodings; edgewire refuses client_encoding LATIN1",
     seen: {
-      "psql: options from the environment: PGOPTIONS, PGAPPNAME, PGTZ, PGCLIENTENCODING": "",
+      "psql: the encoding from the environment: PGCLIENTENCODING": "",
       "psql: text converted for a LATIN1 client": "",
       "psycopg3: text converted for a LATIN1 client": "",
     },

@@ -374,19 +374,30 @@ static void sql_cursor_described(void)
 {
     PGconn *connection = connect_to();
     RUN(connection, "begin");
-    RUN(connection, "declare c binary cursor for select i, 'x'::text from generate_series(1, 10) i");
+    RUN(connection, "declare c cursor for select i, 'x'::text from generate_series(1, 10) i");
     PGresult *result = EXPECT(PQdescribePortal(connection, "c"), PGRES_COMMAND_OK);
     EQUAL_INT(PQnfields(result), 2);
     PQclear(result);
     result = EXPECT(PQexec(connection, "fetch 3 from c"), PGRES_TUPLES_OK);
     EQUAL_INT(PQntuples(result), 3);
-    EQUAL_INT(PQfformat(result, 0), 1);
-    EQUAL_INT(big_endian(PQgetvalue(result, 2, 0)), 3);
+    EQUAL(PQgetvalue(result, 2, 0), "3");
     PQclear(result);
     result = EXPECT(PQexec(connection, "move forward all from c"), PGRES_COMMAND_OK);
     EQUAL(PQcmdStatus(result), "MOVE 7");
     PQclear(result);
     RUN(connection, "close c");
+    RUN(connection, "commit");
+}
+
+static void binary_sql_cursor(void)
+{
+    PGconn *connection = connect_to();
+    RUN(connection, "begin");
+    RUN(connection, "declare c binary cursor for select i from generate_series(1, 10) i");
+    PGresult *result = EXPECT(PQexec(connection, "fetch 3 from c"), PGRES_TUPLES_OK);
+    EQUAL_INT(PQfformat(result, 0), 1);
+    EQUAL_INT(big_endian(PQgetvalue(result, 2, 0)), 3);
+    PQclear(result);
     RUN(connection, "commit");
 }
 
@@ -878,7 +889,13 @@ static void isolation(void)
     EQUAL(VALUE(one, "show work_mem"), "7MB");
     finish(one);
     STATE(PQexec(two, "execute unknown"), "26000");
-    EQUAL(VALUE(two, "execute same"), "two"); /* SQL sees statements of the protocol */
+}
+
+static void executed_by_sql(void)
+{
+    PGconn *connection = connect_to();
+    PQclear(EXPECT(PQprepare(connection, "same", "select 'two', 2", 0, NULL), PGRES_COMMAND_OK));
+    EQUAL(VALUE(connection, "execute same"), "two");
 }
 
 /* What a client is told while it connects is its own too, also while another one's settings are in force. */
@@ -984,7 +1001,8 @@ int main(void)
     check("several statements in one query are one transaction", several_statements);
     check("parameters and results in text and binary", parameters_and_formats);
     check("prepared statements, described and reused", prepared);
-    check("a binary SQL cursor, described as a portal", sql_cursor_described);
+    check("an SQL cursor, described as a portal", sql_cursor_described);
+    check("a binary SQL cursor", binary_sql_cursor);
     check("single row mode", single_rows);
     check("100,000 rows, text and binary", large_results);
     check("values of 1 MB and 8 MB", large_values);
@@ -1003,6 +1021,7 @@ int main(void)
     check("notices and warnings", notices);
     check("ParameterStatus, complete and following SET", parameter_status);
     check("two connections do not share settings or statements", isolation);
+    check("EXECUTE of SQL runs a statement of the protocol", executed_by_sql);
     check("parameters of the startup packet, and only of one's own", isolated_startup);
     check("a temporary table is gone with its connection", temporary_table);
     check("the messages of a query, traced", trace);

@@ -362,6 +362,14 @@ public class Pgjdbc {
                     }
                 }
                 expect(statement.unwrap(org.postgresql.PGStatement.class).isUseServerPrepare(), "not a server-side statement");
+            }
+        });
+
+        check("pg_prepared_statements lists a server-side statement", () -> {
+            try (Connection connection = connect("prepareThreshold", "1");
+                    PreparedStatement statement = connection.prepareStatement("select ?::int + 1, 'x'::text")) {
+                statement.setInt(1, 1);
+                for (int i = 0; i < 3; i++) statement.executeQuery().close();
                 equal(value(connection, "select count(*) from pg_prepared_statements where statement like 'select $1::int%'"), 1L);
             }
         });

@@ -197,7 +197,7 @@ commit;
 \\echo :number :word
 select :'given';
 select 'select ' || i from generate_series(1, 3) i \\gexec
-select 1 as a, 'x'::varchar(5) as b, now() as c, '{}'::int[] as d \\gdesc
+select 1 as a, 'x'::varchar as b, now() as c, '{}'::int[] as d \\gdesc
 select 1 as a, 2 as b \\gx
 select y, x, v from (values (1, 'p', 10), (1, 'q', 20), (2, 'p', 30)) t(y, x, v) \\crosstabview
 \\if :{?number}
@@ -207,10 +207,19 @@ select y, x, v from (values (1, 'p', 10), (1, 'q', 20), (2, 'p', 30)) t(y, x, v)
       });
       equal(
         result.stdout,
-        "42 text\nit's\n1\n2\n3\na|integer\nb|character varying(5)\nc|timestamp with time zone\nd|integer[]\na|1\nb|2\n1|10|20\n2|30|\nknown\n",
+        "42 text\nit's\n1\n2\n3\na|integer\nb|character varying\nc|timestamp with time zone\nd|integer[]\na|1\nb|2\n1|10|20\n2|30|\nknown\n",
         "output",
       );
       equal(result.stderr, "", "errors");
+    },
+  },
+  {
+    name: "\\gdesc of types with modifiers",
+    run: async ({ target }) => {
+      const result = await psql(target, ["-A", "-t"], {
+        input: "select 'x'::varchar(5) as a, 1.5::numeric(8, 2) as b \\gdesc\n",
+      });
+      equal(result.stdout, "a|character varying(5)\nb|numeric(8,2)\n", "output");
     },
   },
   {
@@ -224,20 +233,24 @@ select y, x, v from (values (1, 'p', 10), (1, 'q', 20), (2, 'p', 30)) t(y, x, v)
     },
   },
   {
-    name: "options from the environment: PGOPTIONS, PGAPPNAME, PGTZ, PGCLIENTENCODING",
+    name: "options from the environment: PGOPTIONS, PGAPPNAME, PGTZ",
     run: async ({ target }) => {
       const env = {
         PGOPTIONS: "-c work_mem=9MB",
         PGAPPNAME: "my app",
         PGTZ: "Asia/Tokyo",
-        PGCLIENTENCODING: "LATIN1",
       };
-      const show = ["work_mem", "application_name", "timezone", "client_encoding"].flatMap((name) => [
-        "-c",
-        `show ${name}`,
-      ]);
+      const show = ["work_mem", "application_name", "timezone"].flatMap((name) => ["-c", `show ${name}`]);
       const result = await psql(target, ["-A", "-t", ...show], { env });
-      equal(result.stdout, "9MB\nmy app\nAsia/Tokyo\nLATIN1\n", "output");
+      equal(result.stdout, "9MB\nmy app\nAsia/Tokyo\n", "output");
+    },
+  },
+  {
+    name: "the encoding from the environment: PGCLIENTENCODING",
+    run: async ({ target }) => {
+      const env = { PGCLIENTENCODING: "LATIN1" };
+      const result = await psql(target, ["-A", "-t", "-c", "show client_encoding"], { env });
+      equal([result.stdout, result.stderr], ["LATIN1\n", ""], "output");
     },
   },
   {

@@ -230,6 +230,13 @@ def _():
             equal(connection.execute("select %s::int + 1", (number,)).fetchone(), (number + 1,))
             row = connection.cursor(binary=True).execute("select %s::text || 'x'", (str(number),)).fetchone()
             equal(row, (f"{number}x",))
+
+
+@check("pg_prepared_statements lists what the client has prepared")
+def _():
+    with connect() as connection:
+        for number in range(6):
+            connection.execute("select %s::int + 1", (number,))
         names = connection.execute("select name from pg_prepared_statements where statement like 'select $1::int%'").fetchall()
         equal(names, [("_pg3_0",)], "prepared statements")
 
@@ -530,9 +537,16 @@ def _():
         seen = []
         connection.add_notice_handler(lambda diag: seen.append((diag.severity, diag.sqlstate, diag.message_primary)))
         connection.execute("do $$ begin raise notice 'hello'; raise warning 'careful'; end $$")
+        equal(seen, [("NOTICE", "00000", "hello"), ("WARNING", "01000", "careful")])
+
+
+@check("the notice of a statement by itself")
+def _():
+    with connect() as connection:
+        seen = []
+        connection.add_notice_handler(lambda diag: seen.append((diag.severity, diag.message_primary)))
         connection.execute("drop table if exists ew_psycopg3_none")
-        equal(seen, [("NOTICE", "00000", "hello"), ("WARNING", "01000", "careful"),
-                     ("NOTICE", "00000", 'table "ew_psycopg3_none" does not exist, skipping')])
+        equal(seen, [("NOTICE", 'table "ew_psycopg3_none" does not exist, skipping')])
 
 
 @check("ParameterStatus follows SET")
