@@ -122,7 +122,7 @@ const differences: readonly Difference[] = [
   {
     targets: rdsData,
     because:
-      "the RDS Data API has no session that could hold a temporary table, PREPARE, or a cursor WITH HOLD",
+      "the RDS Data API has no session: no temporary tables, PREPARE, WITH HOLD, roles, advisory locks, other DateStyles",
     seen: {
       ...Object.fromEntries(
         ["psycopg2", "psycopg3", "asyncpg", "pgjdbc", "pgx", "lib/pq", "tokio-postgres"].map((client) => [
