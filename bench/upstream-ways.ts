@@ -1,11 +1,10 @@
-// The two ways to Neon's API that the upstreams part compares: Neon's own driver, and pg through edgewire.
+// What the upstreams part asks of each way to an API, and the way through edgewire: pg.
 
-import { neon, neonConfig, Pool } from "@neondatabase/serverless";
 import pg from "pg";
 import { openSocket } from "../adapters/node/socket-stream.ts";
 import { type Connection, connect, pipeline } from "../src/client/mod.ts";
 
-/** What both do, and wait for. */
+/** What a way does, and waits for. */
 export interface Way {
   one(): Promise<void>;
   prepared(times: number): Promise<void>;
@@ -18,48 +17,12 @@ export interface Way {
   close(): Promise<void>;
 }
 
-const sql = "select $1::int as n";
-const rowsOf = (count: number): string =>
+export const sql = "select $1::int as n";
+export const rowsOf = (count: number): string =>
   `select n, 'name ' || n as name from generate_series(1, ${count}) as n`;
 
-function check(found: number, wanted: number): void {
+export function check(found: number, wanted: number): void {
   if (found !== wanted) throw new Error(`${found} rows, not ${wanted}`);
-}
-
-/** Neon's driver: one request for each query, `transaction` for what is known at once, else its WebSockets. */
-export function direct(port: number): Way {
-  neonConfig.fetchEndpoint = `http://127.0.0.1:${port}/sql`;
-  neonConfig.wsProxy = () => `127.0.0.1:${port}/v2`;
-  neonConfig.useSecureWebSocket = false;
-  const url = "postgresql://app:hush@ep-cool-1234.eu-central-1.aws.neon.tech/main";
-  const http = neon(url);
-  const pool = new Pool({ connectionString: url });
-  const query = async (n: number): Promise<void> => check((await http.query(sql, [n])).length, 1);
-  return {
-    one: () => query(1),
-    async prepared(times) {
-      for (let n = 0; n < times; n++) await query(n);
-    },
-    async pipeline(statements) {
-      const all = Array.from({ length: statements }, (_, n) => http.query(sql, [n]));
-      check((await http.transaction(all)).length, statements);
-    },
-    async atOnce(statements) {
-      await Promise.all(Array.from({ length: statements }, (_, n) => query(n)));
-    },
-    async transaction(statements) {
-      const client = await pool.connect();
-      try {
-        await inTransaction(client, statements);
-      } finally {
-        client.release();
-      }
-    },
-    async rows(count) {
-      check((await http.query(rowsOf(count))).length, count);
-    },
-    close: () => pool.end(),
-  };
 }
 
 /** pg, and for the pipeline, which pg has none of, edgewire's own client. */
@@ -101,7 +64,7 @@ export async function through(port: number): Promise<Way> {
   };
 }
 
-async function inTransaction(
+export async function inTransaction(
   client: { query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }> },
   statements: number,
 ): Promise<void> {
