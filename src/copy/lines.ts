@@ -46,8 +46,9 @@ export class Lines {
   #inQuote = false;
   #escaped = false;
   #finished = false;
-  /** The line that is being read. */
+  /** The line that is being read, and the one that its row began with. */
   number = 1;
+  #begun = 1;
 
   constructor(options: LinesOptions) {
     this.#options = options;
@@ -98,8 +99,26 @@ export class Lines {
       }
       return this.#take(to ?? this.#end);
     } catch (error) {
-      throw inContext(error, lineContext(this.#options.relation, this.number));
+      const { relation } = this.#options;
+      throw this.#badText(this.#at) ?? inContext(error, lineContext(relation, this.number));
     }
+  }
+
+  /** The error of bytes before an index that are no text: it is told first, at the line where they are. */
+  #badText(to: number): PgError | undefined {
+    const counted = this.#lineEnd === "\n" ? newline : carriageReturn;
+    let number = this.#begun;
+    for (let from = this.#start; from <= to; number++) {
+      const next = this.#options.csv ? this.#bytes.subarray(0, to).indexOf(counted, from) : -1;
+      const end = next < 0 ? to : next;
+      try {
+        this.#decode(from, end);
+      } catch (error) {
+        return inContext(error, lineContext(this.#options.relation, number));
+      }
+      from = end + 1;
+    }
+    return undefined;
   }
 
   #take(to: number): Line | undefined {
@@ -110,19 +129,22 @@ export class Lines {
       this.#finished = true;
       return undefined;
     }
-    return { text, number: this.number++ };
+    const { number } = this;
+    this.#begun = ++this.number;
+    return { text, number };
   }
 
   #decode(from: number, to: number): string {
-    let text: string;
     try {
-      text = decodeText(this.#bytes, from, to);
+      const text = decodeText(this.#bytes, from, to);
+      if (!text.includes("\0")) return text;
     } catch {
-      // Of a sequence that is cut short PostgreSQL shows what follows, too.
-      text = decodeText(this.#bytes, from, Math.min(to + 4, this.#end));
+      // Told below.
     }
-    if (text.includes("\0")) throw invalidEncoding("0x00");
-    return text;
+    const zero = this.#bytes.subarray(from, to).indexOf(0);
+    // Of a sequence that is cut short PostgreSQL shows what follows, too.
+    decodeText(this.#bytes, from, zero < 0 ? Math.min(to + 4, this.#end) : from + zero);
+    throw invalidEncoding("0x00");
   }
 
   /** The end of the line, its line end not included and read over; undefined where it is not there yet. */
@@ -195,6 +217,7 @@ export class Lines {
   }
 
   #endAtNewline(at: number): number {
+    this.#at = at;
     if (this.#lineEnd === "\r" || this.#lineEnd === "\r\n") throw this.#stray("newline", "\\n");
     this.#lineEnd = "\n";
     this.#at = at + 1;
@@ -202,8 +225,8 @@ export class Lines {
   }
 
   #endAtReturn(at: number, complete: boolean): number | "more" {
-    if (this.#lineEnd === "\n") throw this.#stray("carriage return", "\\r");
     this.#at = at;
+    if (this.#lineEnd === "\n") throw this.#stray("carriage return", "\\r");
     if (this.#lineEnd === "\r") {
       this.#at = at + 1;
       return at;
@@ -229,6 +252,7 @@ export class Lines {
 
   /** `\.`, which has to be a line of its own, with the line end that all others have. */
   #endOfCopy(at: number): void {
+    this.#at = at;
     const bytes = this.#bytes;
     let next = at + 2;
     const read = (): number => (next < this.#end ? (bytes[next++] as number) : 0);

@@ -54,9 +54,10 @@ export function read(
   data: Uint8Array,
   { name, columns, defaults }: Table,
   part: number = data.length,
+  csvMarker = false,
 ): (string | null)[][] | Told {
   return errorOf(() => {
-    const decoder = decoderOf(copy, { relation: name, columns });
+    const decoder = decoderOf(copy, { relation: name, columns, csvMarker });
     const rows: (string | null)[][] = [];
     const take = (found: ReturnType<typeof decoder.end>): void => {
       for (const { values, missing } of found) {

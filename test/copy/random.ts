@@ -22,7 +22,7 @@ const oneOf = (name: string, ...values: string[]): fc.Arbitrary<string | undefin
 const list = (...options: fc.Arbitrary<string | undefined>[]): fc.Arbitrary<string> =>
   fc.tuple(...options).map((all) => all.filter((option) => option !== undefined).join(", "));
 
-const delimiters = ["'|'", "';'", "','", "E'\\t'", "'N'", "' '", "E'\\v'"] as const;
+const delimiters = ["'|'", "';'", "','", "E'\\t'", "'N'", "' '", "E'\\x0b'"] as const;
 const nulls = ["''", "'NULL'", "'\\N'", "'x'", "'\\\\N'"] as const;
 
 const text = list(oneOf("delimiter", ...delimiters), oneOf("null", ...nulls), oneOf("header", "true"));
@@ -68,7 +68,10 @@ const bytes = fc.constantFrom(
   [0x41, 0x09, 0x42, 0x09, 0x43, 0x0a],
   [0x41, 0x2c, 0x42, 0x2c, 0x43, 0x0a],
 );
-const wrong = fc.constantFrom([0xff], [0x00], [0xc3], [0xe2, 0x9c]);
+// PostgreSQL looks some bytes ahead of a line's end: where these are wrong it tells them at the line before.
+const wrong = fc
+  .constantFrom([0xff], [0x00], [0xc3], [0xe2, 0x9c])
+  .map((sequence) => [0x61, 0x61, ...sequence]);
 
 /** Anything that a client might send for a table of three columns, right and wrong. */
 export const stream: fc.Arbitrary<Uint8Array> = fc
