@@ -114,7 +114,7 @@ function apiError(status: number, code: string | undefined, message: string): Re
       }),
     );
   }
-  if (status === 413) {
+  if (status === 413 || /request body is too large/i.test(message)) {
     return final(
       new PgError(sqlstate.programLimitExceeded, "the statement is too large for the API", { detail }),
     );

@@ -11,6 +11,7 @@ import {
   sessionNeeds,
 } from "../../sql/mod.ts";
 import { oid } from "../../types/mod.ts";
+import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
 
 /**
@@ -97,7 +98,7 @@ function makePlan(statement: ParsedStatement): Plan {
     needs,
     statement,
     changesData,
-    mayChange: changesData || !preparable || /"(FuncCall|lockingClause)":/.test(tree),
+    mayChange: changesData || !preparable || !isHarmless(node),
     merges: type === "MergeStmt",
     utilityType: type === "ExplainStmt" ? explainType(node.options) : oid.text,
     changesSchema: !preparable && !schemaless.has(type),

@@ -8,10 +8,11 @@ import { typeRow } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { asSource } from "../as-source.ts";
+import type { SupabaseApi } from "./api.ts";
 import { columnsHead, emptyRow, readColumns, readRecord } from "./columns.ts";
 import { badAnswer } from "./errors.ts";
 import type { Plan } from "./plan.ts";
-import { block, column, keep, kept, literal, type Script, uniqueName } from "./script.ts";
+import { block, column, keep, kept, literal, Script, uniqueName } from "./script.ts";
 
 /** A statement, which way it goes, and what it is counted as. */
 export interface Step {
@@ -27,6 +28,7 @@ const ctes = "edgewire AS MATERIALIZED";
 const columnsOfResult = (as: string): string =>
   `SELECT ${columnsHead}::text${as} FROM ${emptyRow("edgewire")}`;
 const rowsOfResult = "SELECT (edgewire.*)::text FROM edgewire";
+const selectRows = `${columnsOfResult(` AS ${column}`)} UNION ALL ${rowsOfResult}`;
 const explain = "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF, FORMAT JSON) ";
 
 /** Whether a statement's result can be that of the request; else it is kept for a SELECT at the end. */
@@ -38,12 +40,7 @@ export function standsAlone({ shape, merges }: Plan, version: number): boolean {
 export function addAlone(script: Script, { statement, plan, index }: Step): void {
   switch (plan.shape) {
     case "rows":
-      return addPrepared(
-        script,
-        statement,
-        `${columnsOfResult(` AS ${column}`)} UNION ALL ${rowsOfResult}`,
-        index,
-      );
+      return addPrepared(script, statement, selectRows, index);
     case "count":
       return addPrepared(
         script,
@@ -63,7 +60,7 @@ export function readAlone({ kind, shape }: Plan, cells: readonly string[]): Resu
   if (shape === "command") return { type: "command", tag: commandTag(kind) };
   if (first === undefined) throw badAnswer("there is no result");
   if (shape === "count") return { type: "command", tag: commandTag(kind, Number(first)) };
-  return rowsOf(kind, readColumns(parsed(first)), records);
+  return rowsResult(kind, readColumns(parsed(first)), records);
 }
 
 /** A statement whose result is kept under its number. */
@@ -139,11 +136,11 @@ export function readKept({ kind, shape, utilityType }: Plan, value: unknown): Re
   switch (shape) {
     case "rows": {
       const [columns, records] = parsed(value) as [unknown, string[] | null];
-      return rowsOf(kind, readColumns(columns), records ?? []);
+      return rowsResult(kind, readColumns(columns), records ?? []);
     }
     case "utility": {
       const [names, records] = parsed(value) as [string[] | null, string[]];
-      return rowsOf(
+      return rowsResult(
         kind,
         (names ?? []).map((name) => ({ name, typeOid: utilityType })),
         records,
@@ -166,7 +163,7 @@ function explainedCount(plans: unknown): number | undefined {
   return tuples.reduce((sum, name) => sum + Number(plan[name] ?? 0), 0);
 }
 
-function rowsOf(kind: Plan["kind"], columns: readonly Column[], records: readonly string[]): Result {
+function rowsResult(kind: Plan["kind"], columns: readonly Column[], records: readonly string[]): Result {
   const rows: Row[] = records.map((record) => readRecord(record, columns.length));
   return { type: "rows", columns, rows, tag: commandTag(kind, 0).replace(/ 0$/, "") };
 }
@@ -177,6 +174,20 @@ export function parsed(json: string): unknown {
   } catch {
     throw badAnswer("a result is not JSON");
   }
+}
+
+/** The rows of a query of the gateway's own. @throws PgError */
+export async function rowsOf(
+  api: SupabaseApi,
+  sql: string,
+  parameters: readonly Parameter[],
+  signal: AbortSignal,
+): Promise<(string | null)[][]> {
+  const script = new Script();
+  addPrepared(script, { sql, parameters, parameterTypes: [], resultFormats: [] }, selectRows, 0);
+  const [columns = "", ...records] = await api.run(script.text, signal);
+  const { length } = readColumns(parsed(columns));
+  return records.map((record) => readRecord(record, length));
 }
 
 /** `WITH edgewire AS (the statement) select`, with the client's parameters. */

@@ -13,6 +13,7 @@ import type {
   TransactionModes,
 } from "../../session/mod.ts";
 import { commandTag } from "../../sql/mod.ts";
+import type { BuiltInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { runCopy } from "../copy/mod.ts";
 import { defaultModes, differingSettings, modesStatement } from "../kept-settings.ts";
@@ -35,6 +36,9 @@ import {
 } from "./requests.ts";
 import { literal, Script, uniqueName } from "./script.ts";
 import type { SupabaseDatabase } from "./upstream.ts";
+
+/** Of JSON, which is quoted once more on its way: a request has 3 MB. */
+const maxCopyBytes = 1_500_000;
 
 export class SupabaseSession implements StatementSession {
   readonly parameters: ReadonlyMap<string, string>;
@@ -96,7 +100,7 @@ export class SupabaseSession implements StatementSession {
     const plan = planOf(this.#database.parser, statement.sql);
     if (!plan.needs.has("copy")) refuseSessionNeeds(plan);
     if (plan.shape !== "rows" && plan.shape !== "count") return describeOther(plan, statement);
-    const { descriptions, types, api } = this.#database;
+    const { descriptions, columnTypes, api } = this.#database;
     const scope = this.#scope();
     const found = descriptions.get(scope, statement);
     if (found) return found;
@@ -111,10 +115,14 @@ export class SupabaseSession implements StatementSession {
       },
     );
     const told = readDescription(cells[0], statement);
-    const columns = told.columns && (await types.settle(told.columns, api, signal));
+    const columns = told.columns && (await columnTypes.settle(told.columns, api, signal));
     const description = { ...told, columns };
     descriptions.add(scope, statement, description, epoch);
     return description;
+  }
+
+  types(typeOids: readonly number[]): Promise<BuiltInTypes> {
+    return this.#database.types.find(typeOids);
   }
 
   begin({ implicit }: TransactionModes): void {
@@ -172,8 +180,8 @@ export class SupabaseSession implements StatementSession {
 
   async #settled(result: Result, signal: AbortSignal): Promise<Result> {
     if (result.type !== "rows") return result;
-    const { api, types } = this.#database;
-    return { ...result, columns: await types.settle(result.columns, api, signal) };
+    const { api, columnTypes } = this.#database;
+    return { ...result, columns: await columnTypes.settle(result.columns, api, signal) };
   }
 
   /** Runs a text; an error of the database gets its place in the client's own. */
@@ -212,9 +220,12 @@ export class SupabaseSession implements StatementSession {
       query: (statement, call) => this.query(statement, call),
       describe: (statement, call) => this.describe(statement, call),
       inTransaction: false,
+      batchBytes: maxCopyBytes,
     };
   }
 }
+
+const wrapped: ReadonlySet<string> = new Set(["table", "utility", "call"]);
 
 /** An error with its position in the statement that it is one of; what the gateway has put around that is left out. */
 function placed(error: PgError, script: Script, steps: readonly Step[]): PgError {
@@ -227,10 +238,11 @@ function placed(error: PgError, script: Script, steps: readonly Step[]): PgError
     const added = [...internalQuery].length - [...own.statement.sql].length;
     if (internalPosition > added && own.index === 0) found = internalPosition - added;
   }
-  const context = where
-    ?.split("\n")
-    .filter((line) => !/^PL\/pgSQL function inline_code_block line \d+ at (FOR over )?EXECUTE/.test(line))
-    .join("\n");
+  // What is run by PL/pgSQL of the gateway's has a line for that, the outermost one.
+  const within = steps.some(({ plan: { shape, merges } }) => merges || wrapped.has(shape));
+  const context = within
+    ? where?.replace(/(^|\n)PL\/pgSQL function inline_code_block line \d+ at [^\n]*EXECUTE[^\n]*$/, "")
+    : where;
   return new PgError(code, message, {
     ...fields,
     ...(found !== undefined && { position: found }),

@@ -4,10 +4,13 @@
  */
 import type { ClientContext, Upstream } from "../../session/mod.ts";
 import type { Parser } from "../../sql/mod.ts";
+import { typeCatalogQuery } from "../../types/mod.ts";
 import { fatal, PgError } from "../../wire/error.ts";
+import { KnownTypes } from "../known-types.ts";
 import { Descriptions } from "../neon/descriptions.ts";
 import { SupabaseApi, type SupabaseApiOptions } from "./api.ts";
 import { askDefaults, type Defaults } from "./defaults.ts";
+import { rowsOf } from "./requests.ts";
 import { SupabaseSession } from "./session.ts";
 import { Types } from "./types.ts";
 
@@ -21,7 +24,8 @@ export interface SupabaseDatabase {
   readonly api: SupabaseApi;
   readonly parser: Parser;
   readonly descriptions: Descriptions;
-  readonly types: Types;
+  readonly columnTypes: Types;
+  readonly types: KnownTypes;
 }
 
 /** For how many milliseconds the defaults are good. */
@@ -30,15 +34,19 @@ const maxAge = 300_000;
 /** Serves a database. Its version and settings are asked for when the first client comes. */
 export function supabaseUpstream(options: SupabaseOptions): Upstream {
   const api = new SupabaseApi(options);
-  const descriptions = new Descriptions();
-  const types = new Types();
-  let known: { readonly defaults: Defaults; readonly since: number } | undefined;
+  const known = new KnownTypes(async (typeOids) => {
+    // Not one client's to give up: others wait for it.
+    return rowsOf(api, typeCatalogQuery, [typeOids], new AbortController().signal);
+  });
+  const descriptions = new Descriptions(() => known.invalidate());
+  const columnTypes = new Types();
+  let asked: { readonly defaults: Defaults; readonly since: number } | undefined;
 
   /** No client waits for another one's request: on some runtimes it ends with the client that it is made for. */
   async function defaultsNow(signal: AbortSignal): Promise<Defaults> {
-    if (known && Date.now() - known.since < maxAge) return known.defaults;
+    if (asked && Date.now() - asked.since < maxAge) return asked.defaults;
     const defaults = await askDefaults(api, signal);
-    known = { defaults, since: Date.now() };
+    asked = { defaults, since: Date.now() };
     return defaults;
   }
 
@@ -47,7 +55,7 @@ export function supabaseUpstream(options: SupabaseOptions): Upstream {
       try {
         const parser = await options.parser();
         return new SupabaseSession(
-          { api, parser, descriptions, types },
+          { api, parser, descriptions, columnTypes, types: known },
           client,
           await defaultsNow(client.signal),
         );

@@ -164,6 +164,7 @@ describe("errors", () => {
       { statusCode: 413, code: "FST_ERR_CTP_BODY_TOO_LARGE", message: "Request body is too large" },
       "54000",
     ],
+    [500, { error: "Request body is too large" }, "54000"],
     [400, { code: "RESULT_SIZE_EXCEEDED", message: "Query result size (3 bytes) exceeded" }, "54000"],
     [429, { message: "ThrottlerException: Too Many Requests" }, "53000"],
     [503, { error: "sorry, too many clients already", message: "sorry, too many clients already" }, "53300"],
