@@ -12,6 +12,7 @@ import type { HttpListener, HttpListenOptions } from "./http.ts";
 import type { Listener, ListenOptions } from "./listen.ts";
 import type { TlsFiles } from "./tls.ts";
 import { psqlAddress } from "./unix-socket.ts";
+import { withoutPassword } from "./without-password.ts";
 
 /** Milliseconds that running statements get after SIGTERM. */
 const grace = 10_000;
@@ -153,10 +154,6 @@ function psql({ tls }: ServeConfig, { host, port, path }: Listener, user: string
   const mode = tls ? "?sslmode=require" : "";
   const [name, target] = [user, database].map(encodeURIComponent);
   return `psql postgresql://${name}@${bracketed(reached)}:${port}/${target}${mode}`;
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/^([a-z]+:\/\/[^:@/]*):[^@]*@/i, "$1:…@");
 }
 
 function loadTls<Tls extends Reloadable>(files: TlsFiles, { tlsServer }: ServeRuntime<Tls>): Tls {
