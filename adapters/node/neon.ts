@@ -6,7 +6,7 @@ import type { Upstream } from "../../src/session/mod.ts";
 import { neonUpstream, type ParsedNeonUrl, parseNeonUrl } from "../../src/upstreams/neon/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
 import { urlDefaults } from "./connection-url.ts";
-import { httpPost } from "./http-post.ts";
+import { runtimePost } from "./http-post.ts";
 import { loadParser } from "./parser.ts";
 
 /**
@@ -20,7 +20,7 @@ export function openNeon(url: string): Upstream {
     openTunnel: () => openWebSocket(tunnel, { timeout: client.connectTimeout }),
     connectionString,
     client,
-    fetch: process.versions.deno === undefined ? httpPost() : undefined,
+    fetch: runtimePost(),
     mode: fetch,
     size: poolSize,
     parser: loadParser,

@@ -3,6 +3,7 @@ import { ConfigError } from "../../src/gateway/mod.ts";
 import type { Upstream } from "../../src/session/mod.ts";
 import { parseRdsDataUrl, rdsDataUpstream } from "../../src/upstreams/rds-data/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
+import { runtimePost } from "./http-post.ts";
 import { loadParser } from "./parser.ts";
 import { type AwsCredentials, signedFetchOf } from "./signed-fetch.ts";
 
@@ -14,7 +15,7 @@ import { type AwsCredentials, signedFetchOf } from "./signed-fetch.ts";
 export async function openRdsData(url: string): Promise<Upstream> {
   try {
     const { region, ...options } = parseRdsDataUrl(url);
-    const signedFetch = signedFetchOf(environmentCredentials(), region);
+    const signedFetch = signedFetchOf(environmentCredentials(), region, runtimePost());
     return rdsDataUpstream({ ...options, signedFetch, parser: await loadParser() });
   } catch (error) {
     if (error instanceof PgError) throw new ConfigError(error.message);

@@ -1,6 +1,7 @@
-// Requests to AWS, signed by aws4fetch and sent by the standard's fetch: on every runtime.
-import { AwsClient } from "aws4fetch";
+// Requests to AWS, signed by aws4fetch: on every runtime.
+import { AwsV4Signer } from "aws4fetch";
 import type { SignedFetch } from "../../src/upstreams/rds-data/mod.ts";
+import type { Post } from "./post.ts";
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -8,21 +9,20 @@ export interface AwsCredentials {
   readonly sessionToken?: string | undefined;
 }
 
-/** Signs with Signature Version 4, and sends by the runtime's fetch. */
-export function signedFetchOf(credentials: AwsCredentials, region: string): SignedFetch {
+/** Signs with Signature Version 4, and sends by the runtime's fetch, or by another way to post. */
+export function signedFetchOf(credentials: AwsCredentials, region: string, post: Post = fetch): SignedFetch {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  const client = new AwsClient({
+  const signing = {
     accessKeyId,
     secretAccessKey,
     ...(sessionToken && { sessionToken }),
     service: "rds-data",
     region,
-    // A statement may have run when its answer is an error of the server: the upstream knows what may be tried again.
-    retries: 0,
-  });
+    /** The day's key. */
+    cache: new Map<string, ArrayBuffer>(),
+  };
   return async ({ url, method, headers, body, signal }) => {
-    // The signal goes to fetch alone: a Request that is made with one holds on to it.
-    const signed = await client.sign(url, { method, headers, body });
-    return fetch(url, { method, headers: signed.headers, body, signal });
+    const signed = await new AwsV4Signer({ ...signing, url, method, headers, body }).sign();
+    return post(url, { method, headers: Object.fromEntries(signed.headers), body, signal });
   };
 }
