@@ -40,6 +40,7 @@ const unreported: ReadonlyMap<string, string> = new Map([
   ["extra_float_digits", "1"],
   ["idle_in_transaction_session_timeout", "0"],
   ["idle_session_timeout", "0"],
+  ["jit", "on"],
   ["lc_messages", "C"],
   ["lc_monetary", "C"],
   ["lc_numeric", "C"],

@@ -11,6 +11,7 @@ const defaults: ReadonlyMap<string, string> = new Map([
   ["DateStyle", "ISO, MDY"],
   ["extra_float_digits", "1"],
   ["IntervalStyle", "postgres"],
+  ["jit", "on"],
   ["lc_monetary", "C"],
   ["lc_numeric", "C"],
   ["lc_time", "C"],

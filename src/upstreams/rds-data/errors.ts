@@ -68,6 +68,12 @@ function errorOf(name: string, message: string, status: number): PgError {
   }
   const ofDatabase = readDatabaseError(message);
   if (ofDatabase) return ofDatabase;
+  if (status === 413 || /request .*too large|request size limit/i.test(message)) {
+    return new PgError(sqlstate.programLimitExceeded, "the request is too large for the RDS Data API", {
+      detail: said(name, message, status),
+      hint: "A request has 4 MiB at the most: send fewer values, or parts of them.",
+    });
+  }
   const [code, text, hint] = exceptions[name] ?? [
     status === 429 ? sqlstate.insufficientResources : sqlstate.systemError,
     "the RDS Data API refused the request",

@@ -14,6 +14,7 @@ import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
+import { type SetConfig, setConfigOf } from "./set-config.ts";
 
 export interface Plan {
   readonly kind: StatementClass;
@@ -27,6 +28,8 @@ export interface Plan {
   readonly namedByCast: readonly number[];
   /** Descriptions may be out of date afterwards. */
   readonly changesSchema: boolean;
+  /** What it sets for the session, where the gateway can keep that. */
+  readonly setConfig: SetConfig | undefined;
   /** Makes something temporary that outlives the transaction. */
   readonly makesTemporary: boolean;
 }
@@ -40,6 +43,7 @@ function unknown(sql: string): Plan {
     repeatable: false,
     namedByCast: [],
     changesSchema: true,
+    setConfig: undefined,
     makesTemporary: false,
   };
 }
@@ -84,6 +88,7 @@ function makePlan(statement: ParsedStatement): Plan {
     repeatable: isQuery && needs.size === 0 && isHarmless(node),
     namedByCast: isQuery ? selectsParameter(node) : returnsParameter(node.returningList),
     changesSchema: !preparable && !schemaless.has(type),
+    setConfig: needs.has("setting") ? setConfigOf(statement) : undefined,
     makesTemporary:
       needs.has("temporary") && (into || makers.has(type)) && !dropsOnCommit.test(JSON.stringify(node)),
   };
@@ -130,7 +135,7 @@ export function refuseSessionNeeds(plan: Plan, inTransaction: boolean): void {
 
 function refuse(
   need: SessionNeed,
-  { kind, makesTemporary }: Plan,
+  { kind, makesTemporary, setConfig }: Plan,
   inTransaction: boolean,
 ): PgError | undefined {
   switch (need) {
@@ -149,6 +154,7 @@ function refuse(
     case "advisoryLock":
       return lost("advisory locks of a session", "Use pg_advisory_xact_lock() in a transaction.");
     case "setting":
+      if (setConfig) return;
       return lost("set_config() beyond the transaction", "Use SET, which the gateway keeps.");
     case "sequence":
       if (inTransaction) return;

@@ -12,6 +12,7 @@ import type {
   Column,
   Description,
   Result,
+  Row,
   SavepointAction,
   Statement,
   StatementSession,
@@ -19,6 +20,7 @@ import type {
   TransactionModes,
 } from "../../session/mod.ts";
 import { commandTag, type ParsedStatement } from "../../sql/mod.ts";
+import type { BuiltInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { type CopySession, runCopy } from "../copy/mod.ts";
@@ -39,6 +41,7 @@ import {
 import { Pages } from "./pages.ts";
 import { type BoundText, bindText, refuseUnbound, uncastParameters } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
+import type { SetConfig } from "./set-config.ts";
 import { changesOutput } from "./settings.ts";
 import { DataTransaction } from "./transaction.ts";
 import type { RdsDataDatabase } from "./upstream.ts";
@@ -91,6 +94,7 @@ export class RdsDataSession implements StatementSession {
     if (plan.kind.type === "closeCursor" && !this.#transaction)
       return { type: "command", tag: commandTag(plan.kind) };
     if (plan.needs.has("copy")) return this.#copy(statement.sql, call);
+    if (plan.setConfig) return this.#setConfig(statement, plan.setConfig, call);
     const settings = differingSettings(this.#client.parameters);
     const transaction = this.#transaction;
     if (transaction) {
@@ -103,6 +107,19 @@ export class RdsDataSession implements StatementSession {
     }
     const own = await DataTransaction.begin(this.#database.api, modes, settings, signal);
     return this.#inOwn(own, () => this.#run({ statement, plan, transaction: own, settings, signal }, own));
+  }
+
+  async #setConfig(statement: Statement, { sql, calls }: SetConfig, call: Call): Promise<Result> {
+    const result = await this.query({ ...statement, sql }, call);
+    if (result.type !== "rows") return result;
+    const rows: Row[] = [];
+    if (Symbol.asyncIterator in result.rows) for await (const batch of result.rows) rows.push(...batch);
+    else rows.push(...result.rows);
+    for (const { column, setting } of calls) {
+      const value = rows[0]?.[column];
+      if (typeof value === "string") this.#client.setParameter(setting, value);
+    }
+    return { ...result, rows };
   }
 
   #copy(sql: string, call: Call): Promise<Result> {
@@ -131,6 +148,10 @@ export class RdsDataSession implements StatementSession {
     );
     if (plan.returnsRows && !types.resultTypes) throw resultTypesUnknown();
     return { parameterTypes: types.parameterTypes, columns: plan.returnsRows ? columnsOf(types) : undefined };
+  }
+
+  types(typeOids: readonly number[]): Promise<BuiltInTypes> {
+    return this.#database.types.find(typeOids);
   }
 
   async begin(modes: TransactionModes, { signal }: Call): Promise<void> {
@@ -166,10 +187,16 @@ export class RdsDataSession implements StatementSession {
     await this.rollback().catch(() => {});
   }
 
+  /** The schema has changed, or seems to. */
+  #forget(): void {
+    this.#database.known.clear();
+    this.#database.types.invalidate();
+  }
+
   #take(): DataTransaction | undefined {
     const transaction = this.#transaction;
     this.#transaction = undefined;
-    if (transaction?.schemaChanged) this.#database.known.clear();
+    if (transaction?.schemaChanged) this.#forget();
     return transaction;
   }
 
@@ -178,7 +205,7 @@ export class RdsDataSession implements StatementSession {
     try {
       const result = await work();
       if (result.type !== "rows" || !(Symbol.asyncIterator in result.rows)) await own.commit();
-      if (own.schemaChanged) this.#database.known.clear();
+      if (own.schemaChanged) this.#forget();
       return result;
     } catch (error) {
       own.abandon();
@@ -193,7 +220,7 @@ export class RdsDataSession implements StatementSession {
     const answer = await this.#execute(run, sent);
     if (plan.changesSchema) {
       if (transaction) transaction.schemaChanged = true;
-      else this.#database.known.clear();
+      else this.#forget();
     }
     if (answer.type === "result") {
       const given = (): Result => this.#result(run, sent, answer.result);
@@ -309,7 +336,7 @@ export class RdsDataSession implements StatementSession {
     }
     if (columns.length === columnMetadata.length || columnMetadata.length === 0) return columns;
     // The table has changed behind the gateway's back.
-    this.#database.known.clear();
+    this.#forget();
     throw new PgError(sqlstate.featureNotSupported, "cached plan must not change result type", {
       detail: `The statement was known to give ${columns.length} columns, and gave ${columnMetadata.length}: ${statement.sql.slice(0, 80)}`,
     });

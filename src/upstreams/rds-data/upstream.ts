@@ -5,6 +5,8 @@
 import type { ClientContext, Upstream } from "../../session/mod.ts";
 import type { Parser } from "../../sql/mod.ts";
 import { fatal, PgError } from "../../wire/error.ts";
+import { KnownTypes } from "../known-types.ts";
+import { askCatalogTypes } from "./catalog-types.ts";
 import { DataApi, type DataApiOptions } from "./client.ts";
 import type { StatementTypes } from "./description.ts";
 import { RdsDataSession } from "./session.ts";
@@ -21,6 +23,8 @@ export interface RdsDataDatabase {
   readonly parser: Parser;
   /** Types of statements by text, types and search_path; emptied when the schema changes through this gateway. */
   readonly known: Map<string, StatementTypes>;
+  /** Those that it has of its own. */
+  readonly types: KnownTypes;
 }
 
 /** For how many milliseconds a cluster's version is taken to be what it was. */
@@ -28,26 +32,24 @@ const maxVersionAge = 600_000;
 
 /** Serves a cluster. It is asked for nothing but its version before the first statement. */
 export function rdsDataUpstream(options: RdsDataOptions): Upstream {
-  const database: RdsDataDatabase = { api: new DataApi(options), parser: options.parser, known: new Map() };
-  let version: Promise<Version> | undefined;
-  let since = 0;
+  const api = new DataApi(options);
+  // Not one client's to give up: others wait for it.
+  const types = new KnownTypes((typeOids) => askCatalogTypes(api, typeOids, new AbortController().signal));
+  const database: RdsDataDatabase = { api, parser: options.parser, known: new Map(), types };
+  let asked: { readonly version: Version; readonly since: number } | undefined;
 
-  function versionOf(): Promise<Version> {
-    if (version && Date.now() - since < maxVersionAge) return version;
-    // Not the first client's to give up: others wait for it.
-    const asked = askVersion(database.api, new AbortController().signal);
-    version = asked;
-    since = Date.now();
-    asked.catch(() => {
-      if (version === asked) version = undefined;
-    });
-    return asked;
+  /** No client waits for another one's request: on some runtimes it ends with the client that it is made for. */
+  async function versionNow(signal: AbortSignal): Promise<Version> {
+    if (asked && Date.now() - asked.since < maxVersionAge) return asked.version;
+    const version = await askVersion(api, signal);
+    asked = { version, since: Date.now() };
+    return version;
   }
 
   return {
     async connect(client: ClientContext) {
       try {
-        return new RdsDataSession(database, client, await versionOf());
+        return new RdsDataSession(database, client, await versionNow(client.signal));
       } catch (error) {
         const { code, message, ...fields } = PgError.from(error).fields;
         throw fatal(code, message, fields);

@@ -312,6 +312,15 @@ describe("COPY FROM STDIN", () => {
     expect(await rowsOf("select distinct length(t), left(t, 2) from copied")).toEqual([[40_000, '\\"']]);
   });
 
+  test("of a value that no request can hold says so", async () => {
+    const answer = await client.query("copy copied (t) from stdin", bytes(`x\n${"y".repeat(5_000_000)}\n`));
+    expect(errorOf(answer)).toMatchObject({
+      code: "54000",
+      where: `COPY copied, line 2, column t: "${"y".repeat(100)}..."`,
+    });
+    expect(await rowsOf("select count(*)::int from copied")).toEqual([[0]]);
+  });
+
   test("keeps nothing of it when a late line is wrong, and names the line", async () => {
     const wrong = bytes(`${lines(100_000, 115_000)}x\ty\n${lines(115_001, 118_000)}`);
     const copy = "copy copied (i, v) from stdin";

@@ -207,6 +207,21 @@ describe("values", () => {
     } as never);
     expect(binary).toEqual([[1, true, "a"]]);
   });
+
+  test("of a type of the database's own come in binary, too", async () => {
+    await client.query("create type mood as enum ('sad', 'happy'); create type pair as (a int, b mood)");
+    const text = "select 'sad'::mood, row($1, 'happy')::pair";
+    const { rows: binary } = await client.query({
+      text,
+      values: [1],
+      binary: true,
+      rowMode: "array",
+    } as never);
+    // Two fields: int4 1, and the enum's text.
+    const pair = /^\0{3}\x02\0{3}\x17\0{3}\x04\0{3}\x01\0{2}..\0{3}\x05happy$/su;
+    expect(binary).toEqual([["sad", expect.stringMatching(pair)]]);
+    await client.query("drop type pair; drop type mood");
+  });
 });
 
 describe("errors", () => {

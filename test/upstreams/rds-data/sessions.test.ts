@@ -131,6 +131,24 @@ describe("settings", () => {
     expect(gateway.double.asked).toHaveLength(1);
   });
 
+  test("of set_config() are kept, if the server takes them, and fall back with their transaction", async () => {
+    const set =
+      "select 'é', pg_catalog.set_config('timezone', $1, false) as a, set_config('jit', 'off', False), 2 as n";
+    expect(await rows(set, ["Asia/Tokyo"])).toEqual([["é", "Asia/Tokyo", "off", 2]]);
+    expect(await rows("select current_setting('timezone'), current_setting('jit')")).toEqual([
+      ["Asia/Tokyo", "off"],
+    ]);
+    expect(await rows("show timezone")).toEqual([["Asia/Tokyo"]]);
+    expect(await code("select set_config('timezone', 'No/Where', false)")).toBe("22023");
+    await client.query("begin");
+    await client.query("select set_config('app.who', 'me', false)");
+    expect(await rows("select current_setting('app.who')")).toEqual([["me"]]);
+    await client.query("rollback");
+    expect(await rows("select coalesce(current_setting('app.who', true), '')")).toEqual([[""]]);
+    await client.query("reset all");
+    expect(await rows("show timezone")).toEqual([["UTC"]]);
+  });
+
   test("of the search path, and custom ones", async () => {
     await client.query("create schema if not exists other");
     await client.query("create table if not exists other.books (n int)");
@@ -344,7 +362,9 @@ describe("refusals", () => {
     ["fetch c", /^34000/],
     ["select pg_advisory_lock(1)", /^0A000 .*xact/],
     ["select lastval()", /^0A000/],
-    ["select set_config('search_path', 'x', false)", /^0A000 .*SET/],
+    ["select set_config('search_path', 'x', false) from books", /^0A000 .*SET/],
+    ["select set_config('no_such_setting', 'x', false)", /^0A000 .*SET/],
+    ["select lower(set_config('search_path', 'x', false))", /^0A000 .*SET/],
     ["set role books", /^0A000/],
     ["set transaction read only", /^0A000 .*BEGIN/],
     ["prepare transaction 'x'", /^(0A000|25P01)/],

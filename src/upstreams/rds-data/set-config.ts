@@ -1,0 +1,69 @@
+/**
+ * `SELECT set_config(name, value, false)`, which is how drivers SET: the API's session is gone with its request, so it runs
+ * there as of the transaction alone, which checks the value, and the gateway keeps what it gave.
+ */
+import type { ParsedStatement } from "../../sql/mod.ts";
+import { keptSettings } from "../kept-settings.ts";
+
+/** Settings that a statement sets for the session, by calls that are columns of their own. */
+export interface SetConfig {
+  /** The statement, but for the transaction only. */
+  readonly sql: string;
+  readonly calls: readonly { readonly column: number; readonly setting: string }[];
+}
+
+interface Argument {
+  readonly A_Const?: {
+    readonly sval?: { readonly sval?: string };
+    readonly boolval?: { readonly boolval?: boolean };
+    readonly location?: number;
+  };
+}
+
+interface Target {
+  readonly ResTarget?: {
+    readonly val?: {
+      readonly FuncCall?: {
+        readonly funcname?: readonly { readonly String?: { readonly sval?: string } }[];
+        readonly args?: readonly Argument[];
+      };
+    };
+  };
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const canonical: ReadonlyMap<string, string> = new Map(
+  keptSettings.map((name) => [name.toLowerCase(), name]),
+);
+
+/** Undefined where a call is anything else, or sets what the gateway does not keep. */
+export function setConfigOf({ type, node, text, start }: ParsedStatement): SetConfig | undefined {
+  // Locations are those of the whole text.
+  if (type !== "SelectStmt" || start > 0 || node.fromClause || node.whereClause) return undefined;
+  if (!Array.isArray(node.targetList)) return undefined;
+  const calls: SetConfig["calls"][number][] = [];
+  let sql = text;
+  for (const [column, target] of (node.targetList as Target[]).entries()) {
+    const call = target.ResTarget?.val?.FuncCall;
+    const name = call?.funcname?.at(-1)?.String?.sval;
+    if (name !== "set_config") {
+      if (/"set_config"/.test(JSON.stringify(target))) return undefined;
+      continue;
+    }
+    const [setting, , local] = call?.args ?? [];
+    const kept = keptName(setting?.A_Const?.sval?.sval);
+    const { boolval, location } = local?.A_Const ?? {};
+    if (!boolval || boolval.boolval || location === undefined || kept === undefined) return undefined;
+    const at = decoder.decode(encoder.encode(text).subarray(0, location)).length;
+    if (!/^false\b/i.test(text.slice(at))) return undefined;
+    // As long as it was, so that what is behind it stays in its place.
+    sql = `${sql.slice(0, at)}true ${sql.slice(at + 5)}`;
+    calls.push({ column, setting: kept });
+  }
+  return calls.length > 0 ? { sql, calls } : undefined;
+}
+
+function keptName(name: string | undefined): string | undefined {
+  return name?.includes(".") ? name.toLowerCase() : canonical.get(name?.toLowerCase() ?? "");
+}
