@@ -148,7 +148,7 @@ class CopyIn {
         throw inContext(error, lineContext(this.#target.relation.name, this.#decoder.line));
       }
       await this.#take(next.done === true ? this.#decoder.end() : this.#decoder.push(next.value));
-      if (next.done) return this.#flush(true);
+      if (next.done) return this.#flush("last");
     }
   }
 
@@ -160,38 +160,43 @@ class CopyIn {
         next = reader.next();
       } catch (error) {
         // What is wrong with the rows before comes first.
-        await this.#flush(false);
+        await this.#flush("check");
         throw error;
       }
       if (next.done) return;
       const row = next.value;
       if (row.missing) {
-        await this.#flush(false);
+        await this.#flush("check");
         const values = await locateColumn(this.#target, row, (part) => this.#inserts.convert(part));
         throw values ?? row.missing;
       }
       const size = sizeOf(row);
       if (this.#batch.length >= maxRows || (this.#size + size > this.#batchBytes && this.#batch.length > 0)) {
-        await this.#flush(false);
+        await this.#flush("more");
       }
       this.#batch.push(row);
       this.#size += size;
     }
   }
 
-  /** Inserts what was gathered. `last`: there is nothing behind it. */
-  async #flush(last: boolean): Promise<void> {
+  /**
+   * Inserts what was gathered.
+   * - `last`: there is nothing behind it
+   * - `check`: what is behind it is wrong, and it is only looked whether that is the first mistake
+   */
+  async #flush(end: "more" | "last" | "check"): Promise<void> {
     if (this.#batch.length === 0) return;
     const rows = this.#batch;
     this.#batch = [];
     this.#size = 0;
     const runs = runsOfDefaults(rows);
-    for (const [at, run] of runs.entries()) {
-      const only = last && runs.length === 1;
+    for (const run of runs) {
       const { valid, refusal } = await this.#validate(run);
-      if (valid.length > 0) this.#count += await this.#inserts.insert(valid, only);
+      if (valid.length > 0) {
+        if (end === "check" || refusal) await this.#inserts.check(valid);
+        else this.#count += await this.#inserts.insert(valid, end === "last" && runs.length === 1);
+      }
       if (refusal) throw refusal;
-      if (at < runs.length - 1) this.#call.signal.throwIfAborted();
     }
   }
 

@@ -49,6 +49,16 @@ export class Inserts {
     return count;
   }
 
+  /** Tries whether rows could be inserted, behind which nothing will be: all of it is undone in any case. */
+  async check(rows: readonly CopyRow[]): Promise<void> {
+    if (this.#session.inTransaction || this.#session.begin) {
+      await this.insert(rows, false);
+      return;
+    }
+    const failure = await this.#attemptAlone(rows);
+    if (failure) throw await this.#located(rows, failure, false);
+  }
+
   /** Tries whether a row's values are of their types. */
   async convert(row: CopyRow): Promise<PgError | undefined> {
     const { sql, parameters } = selectBatch({ ...this.#target, where: undefined }, [row]);

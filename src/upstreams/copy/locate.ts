@@ -68,7 +68,7 @@ const ofIndex: ReadonlySet<string> = new Set(["23505", "23P01"]);
 
 /** Errors that a row can bring about; foreign keys are looked at when all rows are in. */
 function isOfRow({ code }: PgError): boolean {
-  return /^(0A|21|22|23|2F|38|39|42|44|55|P0)/.test(code) && code !== "23503";
+  return /^(0A|21|22|23|2F|38|39|42|44|54|55|P0)/.test(code) && code !== "23503";
 }
 
 /** Constraints are no matter of types, but for those of domains. */

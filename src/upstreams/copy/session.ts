@@ -12,7 +12,10 @@ import { decodeText } from "../../wire/utf8.ts";
  * lets an error name its line. Without them it is one INSERT, and what does not fit into that is refused.
  */
 export interface CopySession
-  extends Pick<StatementSession, "query" | "describe" | "begin" | "commit" | "rollback" | "savepoint"> {
+  extends Pick<
+    StatementSession,
+    "query" | "describe" | "types" | "begin" | "commit" | "rollback" | "savepoint"
+  > {
   /** The client has a transaction open: the COPY is part of it, and the methods above run in it. */
   readonly inTransaction: boolean;
   /** Bytes of JSON that the parameters of a statement may have, of one request. Default 2 MiB. */

@@ -1,6 +1,12 @@
 /** The types of columns in binary: those of the database's own are learned from its catalogs. */
 import type { Call } from "../../session/mod.ts";
-import { registerTypes, TypeRegistry, typeCatalogQuery } from "../../types/mod.ts";
+import {
+  type BuiltInTypes,
+  registerTypes,
+  TypeRegistry,
+  typeCatalogQuery,
+  typeRow,
+} from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { ask, type CopySession } from "./session.ts";
@@ -13,7 +19,11 @@ export async function learnTypes(
   session: CopySession,
   call: Call,
   typeOids: readonly number[],
-): Promise<TypeRegistry> {
+): Promise<BuiltInTypes> {
+  const own = typeOids.filter((typeOid) => !typeRow(typeOid));
+  // What the session remembers is asked for once; it may not know what the client's transaction has made.
+  const known = own.length > 0 ? await session.types?.(own, call) : undefined;
+  if (known && typeOids.every((typeOid) => known.find(typeOid))) return known;
   const types = new TypeRegistry();
   const names = new Map<number, string>();
   let unknown = [...new Set(typeOids)].filter((typeOid) => !types.isKnown(typeOid));
