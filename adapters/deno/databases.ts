@@ -2,7 +2,8 @@
 // PGlite runs in a worker of node:worker_threads, as on Node. It needs --allow-read for its package, and --allow-write
 // for the folder and the cache.
 import type { Openers } from "../../src/gateway/mod.ts";
-import { openersWith } from "../node/databases.ts";
+import { openEmbedded } from "../node/embedded.ts";
+import { remoteOpeners } from "../node/remote-databases.ts";
 import { openPostgres } from "./postgres.ts";
 
-export const openers: Openers = openersWith(openPostgres);
+export const openers: Openers = { pglite: openEmbedded, ...remoteOpeners(openPostgres) };

@@ -5,11 +5,12 @@
  * command line (`EDGEWIRE_STATEMENT_TIMEOUT` …).
  *
  * Elsewhere: `DENO_SERVE_ADDRESS=tcp:127.0.0.1:8080 deno run --allow-net --allow-env adapters/deno/deploy.ts`
- * (--allow-read for sslrootcert, sslcert and sslkey).
+ * (--allow-read for sslrootcert, sslcert and sslkey, and for the SQL parser, which data APIs such as `neon://` need).
  */
 import { ConfigError, createGateway, type GatewayVariables, readVariables } from "../../src/gateway/mod.ts";
 import { createApp } from "../../src/http/mod.ts";
 import { PgError } from "../../src/wire/mod.ts";
+import { remoteOpeners } from "../node/remote-databases.ts";
 import { clientAddress } from "./http.ts";
 import { openPostgres } from "./postgres.ts";
 import { upgrade } from "./websocket.ts";
@@ -31,7 +32,7 @@ function check({ databases, users, auth }: GatewayVariables): void {
 
 const variables = readVariables(Deno.env.toObject());
 check(variables);
-const gateway = createGateway(variables, { postgres: openPostgres, postgresql: openPostgres });
+const gateway = createGateway(variables, remoteOpeners(openPostgres));
 const app = createApp({
   gateway,
   limits: variables.limits,
