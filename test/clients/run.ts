@@ -1,10 +1,12 @@
 /**
  * `npm run test:clients`: real clients against real gateway processes.
  *
- * Each client program runs against three gateways: one with the embedded PGlite, one in front of a real
- * PostgreSQL server (when one is installed), and one that asks for TLS and SCRAM. psql also reaches gateways on
- * Deno and in workerd, straight and through a tunnel. What cannot run here is reported as skipped, by name and
- * with the reason; install.sh brings what is missing.
+ * Each client program runs against five gateways: one with the embedded PGlite, one in front of a real
+ * PostgreSQL server (when one is installed), one that asks for TLS and SCRAM, and two in front of the doubles of
+ * Neon and of the RDS Data API. Libraries over the drivers, object-relational mappers above all, run against the
+ * embedded one, the real server, and Neon's double. psql also reaches gateways on Deno and in workerd, straight and
+ * through a tunnel. What cannot run here is reported as skipped, by name and with the reason; install.sh brings what is
+ * missing.
  */
 
 import { parseArgs } from "node:util";
@@ -19,18 +21,20 @@ import { startTarget, type Target } from "./target.ts";
 const usage = `Usage: node test/clients/run.ts [options]
 
   --only <names>      clients to run, separated by commas: psql, pgbench, ${programs.map((p) => p.name).join(", ")}
-  --target <names>    servers to run against: embedded, postgres, tls, deno, workerd, tunnel-deno, tunnel-workerd
-                      (the default is all of these); neon and rds-data; direct and direct-tls are a PostgreSQL
-                      server without a gateway, to check the programs
+  --target <names>    servers to run against: embedded, postgres, tls, neon, rds-data, deno, workerd, tunnel-deno,
+                      tunnel-workerd (the default is all of these); direct and direct-tls are a PostgreSQL server
+                      without a gateway, to check the programs
   --url <url>         run against this server instead; a password in it is taken to be needed
   --check <text>      only the checks whose name contains this text
   --help
 `;
 
+const allTargets = "embedded,postgres,tls,neon,rds-data,deno,workerd,tunnel-deno,tunnel-workerd";
+
 const { values: flags } = parseArgs({
   options: {
     only: { type: "string" },
-    target: { type: "string", default: "embedded,postgres,tls,deno,workerd,tunnel-deno,tunnel-workerd" },
+    target: { type: "string", default: allTargets },
     url: { type: "string" },
     check: { type: "string", default: "" },
     help: { type: "boolean", default: false },
