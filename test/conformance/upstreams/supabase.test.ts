@@ -1,0 +1,4 @@
+import { testTranscripts } from "./suite.ts";
+import { supabase } from "./supabase.ts";
+
+testTranscripts(supabase);
