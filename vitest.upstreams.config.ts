@@ -4,7 +4,12 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 import node, { upstreams } from "./vitest.config.ts";
 
 const config: ViteUserConfig = defineConfig({
-  test: { ...node.test, include: upstreams, exclude: ["**/node_modules/**"] },
+  test: {
+    ...node.test,
+    include: upstreams,
+    exclude: ["**/node_modules/**"],
+    globalSetup: "test/upstreams/contract/print-table.ts",
+  },
 });
 
 export default config;

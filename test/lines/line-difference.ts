@@ -1,4 +1,4 @@
-/** What is different between two answers, as lines: `- ` only in the first, `+ ` only in the second, `= n` so many alike. */
+/** What is different between two answers, as lines: `- ` only in the first, `+ ` only in the second, `= n` so many alike. Nothing: there is none. */
 export function lineDifference(first: readonly string[], second: readonly string[]): string[] {
   const common = commonLengths(first, second);
   const lines: string[] = [];
@@ -22,7 +22,7 @@ export function lineDifference(first: readonly string[], second: readonly string
       lines.push(`+ ${second[other++]}`);
     }
   }
-  passAlike();
+  if (lines.length > 0) passAlike();
   return lines;
 }
 

@@ -2,10 +2,11 @@
  * Records in what upstreams answer otherwise than PostgreSQL: `npx node test/conformance/upstreams/record.ts [upstream]…`.
  * Prints what has no reason yet.
  */
+import { type Recorded, saveRecorded } from "../../lines/recorded.ts";
 import { Answers } from "../answers.ts";
 import { topics } from "../transcripts/all.ts";
 import { tested } from "./all.ts";
-import { differenceOf, played, type Recorded, saveRecorded } from "./recorded.ts";
+import { differenceOf, fileOf, played } from "./recorded.ts";
 import { reasonOf, startTarget } from "./tested-upstream.ts";
 
 const wanted = process.argv.slice(2);
@@ -27,7 +28,7 @@ for (const upstream of tested) {
         console.log(`no reason: ${topic}: ${name}`);
     }
   }
-  saveRecorded(upstream.name, recorded);
+  saveRecorded(fileOf(upstream.name), recorded);
   console.log(`${upstream.name}: ${count - recorded.size} as PostgreSQL, ${recorded.size} otherwise`);
   await target.close();
 }

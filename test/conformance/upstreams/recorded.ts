@@ -1,42 +1,15 @@
 /**
- * What an upstream answers otherwise than PostgreSQL, one file for each upstream: `== topic: transcript`, and the lines of
- * the difference; or `as [variant]`, where it answers as a session does over any upstream of that kind (see
- * ../differences.ts). Written by record.ts, never by hand.
+ * What an upstream answers otherwise than PostgreSQL: the lines of the difference; or `as [variant]`, where it answers as a
+ * session does over any upstream of that kind (see ../differences.ts).
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { lineDifference } from "../../lines/line-difference.ts";
 import type { Answers } from "../answers.ts";
 import type { Target } from "../target.ts";
 import type { Transcript } from "../transcript.ts";
-import { lineDifference } from "./line-difference.ts";
 import type { TestedUpstream } from "./tested-upstream.ts";
 
-const mark = "== ";
-
-/** By title: `topic: transcript`. */
-export type Recorded = Map<string, readonly string[]>;
-
-const fileOf = (upstream: string): URL => new URL(`answers/${upstream}.txt`, import.meta.url);
-
-export function loadRecorded(upstream: string): Recorded {
-  const recorded: Recorded = new Map();
-  if (!existsSync(fileOf(upstream))) return recorded;
-  let lines: string[] = [];
-  for (const line of readFileSync(fileOf(upstream), "utf8").trimEnd().split("\n")) {
-    if (line.startsWith(mark)) {
-      lines = [];
-      recorded.set(line.slice(mark.length), lines);
-    } else {
-      lines.push(line);
-    }
-  }
-  return recorded;
-}
-
-export function saveRecorded(upstream: string, recorded: Recorded): void {
-  mkdirSync(new URL("answers", import.meta.url), { recursive: true });
-  const sections = [...recorded].map(([title, lines]) => `${[mark + title, ...lines].join("\n")}\n`);
-  writeFileSync(fileOf(upstream), sections.join(""));
-}
+/** One file for each upstream; titles are `topic: transcript`. Written by record.ts. */
+export const fileOf = (upstream: string): URL => new URL(`answers/${upstream}.txt`, import.meta.url);
 
 /** The answer, or what it did not come to. */
 export async function played(target: Target, transcript: Transcript): Promise<readonly string[]> {

@@ -4,15 +4,16 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Upstream } from "../../../src/session/mod.ts";
+import { loadRecorded } from "../../lines/recorded.ts";
 import { Answers } from "../answers.ts";
 import type { SessionTarget } from "../session-target.ts";
 import { topics } from "../transcripts/all.ts";
-import { differenceOf, loadRecorded, played } from "./recorded.ts";
+import { differenceOf, fileOf, played } from "./recorded.ts";
 import { reasonOf, startTarget, type TestedUpstream } from "./tested-upstream.ts";
 
 export function testTranscripts(tested: TestedUpstream): void {
   const { name: upstream, variants, differences } = tested;
-  const recorded = loadRecorded(upstream);
+  const recorded = loadRecorded(fileOf(upstream));
   let target: SessionTarget & { upstream: Upstream };
   beforeAll(async () => {
     target = await startTarget(tested);

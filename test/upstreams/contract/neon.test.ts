@@ -1,0 +1,4 @@
+import { neon } from "./adapters/neon.ts";
+import { testContract } from "./suite.ts";
+
+testContract(neon);

@@ -1,0 +1,4 @@
+import { wire } from "./adapters/wire.ts";
+import { testContract } from "./suite.ts";
+
+testContract(wire);
