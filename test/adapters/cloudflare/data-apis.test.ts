@@ -240,12 +240,13 @@ describe.each(ways)("neon, over %s", (way) => {
   });
 });
 
-describe("neon", () => {
-  test("COPY goes both ways, in more than the buffers hold", async () => {
-    const client = new pg.Client(`postgres://someone@127.0.0.1:${worker.tcpPort}/app`);
+describe.each(["app", "rds"])("COPY over %s", (database) => {
+  test("goes both ways, in more than the buffers hold", async () => {
+    const client = new pg.Client(`postgres://someone@127.0.0.1:${worker.tcpPort}/${database}`);
     await client.connect();
     try {
-      await client.query("create temp table lines (line text)");
+      await client.query("begin");
+      await client.query("create temp table lines (line text) on commit drop");
       const line = `${"x".repeat(99)}\n`;
       const rows = 20_000;
       const input = client.query(copyFrom("copy lines from stdin"));
@@ -258,11 +259,14 @@ describe("neon", () => {
       for await (const chunk of client.query(copyTo("copy lines to stdout")))
         bytes += (chunk as Buffer).length;
       expect(bytes).toBe(rows * line.length);
+      await client.query("commit");
     } finally {
       await client.end();
     }
   });
+});
 
+describe("neon", () => {
   test("a client that is gone before its first answer leaves no other one waiting", async () => {
     // Nobody else has asked for these settings.
     const parameters = { application_name: `lost ${Date.now()}` };
