@@ -23,7 +23,7 @@ export interface Program {
   targets?: readonly string[];
 }
 
-/** Libraries over the drivers: PostgreSQL itself, in both forms, and a data API have to give them the same. */
+/** Of libraries over the drivers: PostgreSQL itself, in both forms, and a data API have to give them the same. */
 const libraries = ["embedded", "postgres", "neon", "url", "direct"];
 
 export const programs: readonly Program[] = [
@@ -78,15 +78,17 @@ export const programs: readonly Program[] = [
     },
     command: [join(cache, "bin", "libpq")],
   },
-  ...["drizzle", "kysely", "prisma", "sequelize", "typeorm"].map(nodeProgram),
+  { ...nodeProgram("pg"), targets: [...libraries, "rds-data"] },
+  { ...nodeProgram("postgres.js", "postgres"), targets: [...libraries, "rds-data"] },
+  ...["drizzle", "kysely", "prisma", "sequelize", "typeorm"].map((name) => nodeProgram(name)),
 ];
 
-function nodeProgram(name: string): Program {
+function nodeProgram(name: string, file: string = name): Program {
   return {
     name,
     // They come with npm.
     missing: async () => undefined,
-    command: [process.execPath, join(folder, "node", `${name}.ts`)],
+    command: [process.execPath, join(folder, "node", `${file}.ts`)],
     targets: libraries,
   };
 }
