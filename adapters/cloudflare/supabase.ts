@@ -12,8 +12,8 @@ import { loadParser } from "./parser.ts";
  * @throws ConfigError that says what is wrong with the URL, or missing
  */
 export function openSupabase(url: string, env: Env): Upstream {
-  const { endpoint, token, readOnly } = configured(() => parseSupabaseUrl(url));
-  return supabaseUpstream({ endpoint, token: token ?? tokenFor(url, env), readOnly, parser: loadParser });
+  const { token, ...options } = configured(() => parseSupabaseUrl(url));
+  return supabaseUpstream({ ...options, token: token ?? tokenFor(url, env), parser: loadParser });
 }
 
 function tokenFor(url: string, { SUPABASE_ACCESS_TOKEN: token }: Env): string | undefined {

@@ -12,8 +12,8 @@ import { loadParser } from "./parser.ts";
  */
 export function openSupabase(url: string): Upstream {
   try {
-    const { endpoint, token, readOnly } = parseSupabaseUrl(url);
-    return supabaseUpstream({ endpoint, token: token ?? tokenFor(url), readOnly, parser: loadParser });
+    const { token, ...options } = parseSupabaseUrl(url);
+    return supabaseUpstream({ ...options, token: token ?? tokenFor(url), parser: loadParser });
   } catch (error) {
     if (error instanceof PgError) throw new ConfigError(error.message);
     throw error;

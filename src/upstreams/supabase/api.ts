@@ -18,6 +18,8 @@ export interface SupabaseApiOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** By the Management API's own user that may only read. */
   readonly readOnly?: boolean | undefined;
+  /** Bytes that a request may have. Default 3 MiB, which is postgres-meta's. */
+  readonly maxRequestBytes?: number | undefined;
   /** Default: the global one. */
   readonly fetch?: Fetch | undefined;
   /** Milliseconds until an answer must be complete. Default 120,000; 0 waits for ever. */
@@ -26,6 +28,8 @@ export interface SupabaseApiOptions {
   readonly retryDelays?: readonly number[] | undefined;
 }
 
+const maxRequestBytes = 3 * 1024 * 1024;
+const encoder = new TextEncoder();
 const retryDelays = [200, 1_000, 3_000, 9_000, 27_000];
 
 export class SupabaseApi {
@@ -55,6 +59,10 @@ export class SupabaseApi {
   /** Runs a text, and gives rows as the API has them. @throws PgError */
   async raw(query: string, signal: AbortSignal): Promise<Readonly<Record<string, unknown>>[]> {
     const body = JSON.stringify(this.#options.readOnly ? { query, read_only: true } : { query });
+    // A server that refuses it may do so by ending the connection, and then who knows what has run.
+    const most = this.#options.maxRequestBytes ?? maxRequestBytes;
+    // A character is at most three bytes.
+    if (body.length * 3 > most && encoder.encode(body).length > most) throw tooLargeRequest(most);
     signal.throwIfAborted();
     const limited = new AbortController();
     const abort = (): void => limited.abort(signal.reason);
@@ -125,6 +133,12 @@ function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
       reject(signal.reason);
     };
     signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+function tooLargeRequest(most: number): PgError {
+  return new PgError(sqlstate.programLimitExceeded, "the statement is too large for the API", {
+    detail: `A request has ${most} bytes at the most, its parameters included.`,
   });
 }
 

@@ -12,13 +12,15 @@ export interface ParsedSupabaseUrl {
   readonly token: string | undefined;
   /** `?read_only=true`: by the Management API's own user that may only read. */
   readonly readOnly: boolean;
+  /** `?max_request_mb=`: MiB that a request may have. Undefined: postgres-meta's 3. */
+  readonly maxRequestBytes: number | undefined;
 }
 
 const management = "https://api.supabase.com";
 
 /**
- * Parses `supabase://token@project-ref?endpoint=https://…&read_only=true` and `supabase+http://token@host:port/path`. The
- * token may be missing, URL-encoded or not; `endpoint` is another address than Supabase's own.
+ * Parses `supabase://token@project-ref?endpoint=https://…&read_only=true` and `supabase+http://token@host:port/path`,
+ * both with `max_request_mb=3`. The token may be missing, URL-encoded or not; `endpoint` is another address than Supabase's own.
  * @throws PgError 22023 that says what is wrong. No token is in it.
  */
 export function parseSupabaseUrl(text: string): ParsedSupabaseUrl {
@@ -30,11 +32,21 @@ export function parseSupabaseUrl(text: string): ParsedSupabaseUrl {
   const [, scheme, user = "", host = "", path = "", query = ""] = match;
   // Some would write user:password, with the token as the password.
   const token = decoded(user.replace(/^[^:]*:/, "")) || undefined;
-  const parameters = readParameters(query, scheme === undefined ? projectParameters : new Set());
+  const parameters = readParameters(query, scheme === undefined ? projectParameters : ownParameters);
+  const megabytes = parameters.get("max_request_mb");
+  if (megabytes !== undefined && !/^[1-9]\d{0,3}$/.test(megabytes)) {
+    throw invalid(`max_request_mb is a whole number from 1, not "${megabytes}"`);
+  }
+  const maxRequestBytes = megabytes === undefined ? undefined : Number(megabytes) * 1024 * 1024;
   if (scheme !== undefined) {
     if (!isHost(host)) throw invalid(`the URL names no host such as 127.0.0.1:8080: "${host}"`);
     const folder = path.replace(/\/+$/, "");
-    return { endpoint: `${scheme.toLowerCase()}://${host}${folder}/query`, token, readOnly: false };
+    return {
+      endpoint: `${scheme.toLowerCase()}://${host}${folder}/query`,
+      token,
+      readOnly: false,
+      maxRequestBytes,
+    };
   }
   if (!/^[a-z0-9-]+$/i.test(host) || (path !== "" && path !== "/")) {
     throw invalid(`the URL names no project: supabase://token@project-ref, not "${host}${path}"`);
@@ -51,18 +63,19 @@ export function parseSupabaseUrl(text: string): ParsedSupabaseUrl {
     endpoint: `${endpoint.replace(/\/+$/, "")}/v1/projects/${host.toLowerCase()}/database/query`,
     token,
     readOnly: readOnly === "true",
+    maxRequestBytes,
   };
 }
 
-const projectParameters: ReadonlySet<string> = new Set(["endpoint", "read_only"]);
+const ownParameters: ReadonlySet<string> = new Set(["max_request_mb"]);
+const projectParameters: ReadonlySet<string> = new Set(["endpoint", "read_only", ...ownParameters]);
 
 function readParameters(query: string, known: ReadonlySet<string>): Map<string, string> {
   const parameters = new Map<string, string>();
   for (const part of query.split("&").filter((part) => part !== "")) {
     const [name = "", ...value] = part.split("=");
     if (!known.has(name)) {
-      const names = [...known].join(" and ") || "none";
-      throw invalid(`unknown parameter "${name}": known here: ${names}`);
+      throw invalid(`unknown parameter "${name}": known here: ${[...known].join(", ")}`);
     }
     parameters.set(name, decoded(value.join("=")));
   }

@@ -28,20 +28,30 @@ describe("URLs", () => {
     ["supabase+https://key@meta.example/pg/", "https://meta.example/pg/query", "key", false],
     ["supabase+http://[::1]:80", "http://[::1]:80/query", undefined, false],
   ])("%s", (url, endpoint, token, readOnly) => {
-    expect(parseSupabaseUrl(url)).toEqual({ endpoint, token, readOnly });
+    expect(parseSupabaseUrl(url)).toEqual({ endpoint, token, readOnly, maxRequestBytes: undefined });
+    expect(parseSupabaseUrl(`${url}${url.includes("?") ? "&" : "?"}max_request_mb=20`)).toEqual({
+      endpoint,
+      token,
+      readOnly,
+      maxRequestBytes: 20_971_520,
+    });
   });
 
   test.each([
     ["supabase:abc", /supabase:\/\/token@project-ref/],
     ["supabase://secret@", /names no project/],
     ["supabase://secret@a.b/c", /names no project/],
-    ["supabase://secret@abc?colour=red", /unknown parameter "colour": known here: endpoint and read_only/],
+    [
+      "supabase://secret@abc?colour=red",
+      /unknown parameter "colour": known here: endpoint, read_only, max_request_mb/,
+    ],
     ["supabase://secret@abc?read_only=yes", /read_only is/],
+    ["supabase://secret@abc?max_request_mb=0", /max_request_mb is/],
     ["supabase://secret@abc?endpoint=abc", /endpoint is a URL/],
     ["supabase://secret%zz@abc", /not URL-encoded/],
     ["supabase+http://secret@", /names no host/],
     ["supabase+http://secret@h:x", /names no host/],
-    ["supabase+http://secret@h?read_only=true", /unknown parameter "read_only": known here: none/],
+    ["supabase+http://secret@h?read_only=true", /unknown parameter "read_only": known here: max_request_mb/],
   ])("%s is refused, and the token not repeated", (url, message) => {
     expect(() => parseSupabaseUrl(url)).toThrow(message);
     expect(() => parseSupabaseUrl(url)).not.toThrow(/secret/);
@@ -227,6 +237,20 @@ describe("requests", () => {
     expect(await tries([503, { error: "unavailable" }])).toEqual(["58000", 1]);
     expect(await tries([408, { error: "Query read timeout" }])).toEqual(["57014", 1]);
     expect(await tries(new Error("socket hang up"))).toEqual(["08006", 1]);
+  });
+
+  test("that are too large are not sent", async () => {
+    const { api: one, sent } = api(
+      [
+        [200, []],
+        [200, []],
+      ],
+      { maxRequestBytes: 100 },
+    );
+    expect(await codeOf(one.run("é".repeat(60), signal))).toBe("54000");
+    expect(sent).toEqual([]);
+    expect(await codeOf(one.run("e".repeat(60), signal))).toBe("none");
+    expect(await codeOf(api([]).api.run("e".repeat(3 * 1024 * 1024), signal))).toBe("54000");
   });
 
   test("end with the time that they have, and with the client's", async () => {

@@ -51,7 +51,7 @@ export const supabase: Adapter<Faulty> = {
     FunctionCall: { refused: "0A000", hint: "Call the function in a SELECT." },
     cancelling: { otherwise: "HTTP" },
     "rows as they come": { otherwise: "no" },
-    "values of 12 MB": { otherwise: "out; in 08006" },
+    "values of 12 MB": { otherwise: "out; in 54000" },
   },
   faults: httpFaults,
   async start() {
