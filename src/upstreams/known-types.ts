@@ -13,8 +13,8 @@ export type AskTypes = (typeOids: string) => Promise<Iterable<TypeCatalogRow>>;
 export class KnownTypes {
   readonly #ask: AskTypes;
   #types: TypeRegistry = new TypeRegistry();
-  /** What was asked for, be it found or not. */
-  #asked: Map<number, Promise<void>> = new Map();
+  /** What was answered, be it found or not. */
+  #asked: Set<number> = new Set();
   #since = 0;
 
   constructor(ask: AskTypes) {
@@ -23,12 +23,14 @@ export class KnownTypes {
 
   /** The types may have changed. */
   invalidate(): void {
-    if (this.#asked.size === 0) return;
     this.#types = new TypeRegistry();
-    this.#asked = new Map();
+    this.#asked = new Set();
   }
 
-  /** All that is known, these types and what they are made of among it, where the database has them. */
+  /**
+   * All that is known, these types and what they are made of among it, where the database has them. No client waits for
+   * what another one has asked: on some runtimes a request ends with the client that it is made for.
+   */
   async find(typeOids: readonly number[]): Promise<TypeRegistry> {
     if (Date.now() - this.#since > maxAge) this.invalidate();
     if (this.#asked.size === 0) this.#since = Date.now();
@@ -36,23 +38,23 @@ export class KnownTypes {
     const asked = this.#asked;
     const missing = typeOids.filter((typeOid) => !asked.has(typeOid));
     if (missing.length > 0) {
-      const answer = this.#askAll(types, missing);
-      for (const typeOid of missing) asked.set(typeOid, answer);
-      // An error is that of those who wait for it; the next one asks again.
-      answer.catch(() => {
-        for (const typeOid of missing) asked.delete(typeOid);
-      });
+      await this.#askAll(types, missing);
+      for (const typeOid of missing) asked.add(typeOid);
     }
-    await Promise.all(typeOids.map((typeOid) => asked.get(typeOid)));
     return types;
   }
 
   async #askAll(types: TypeRegistry, typeOids: readonly number[]): Promise<void> {
+    const all: TypeCatalogRow[] = [];
+    const found = new TypeRegistry();
     const seen = new Set<number>();
     for (let wanted = typeOids; wanted.length > 0; ) {
       for (const typeOid of wanted) seen.add(typeOid);
-      const parts = registerTypes(types, await this.#ask(`{${wanted.join()}}`));
-      wanted = parts.filter((typeOid) => !seen.has(typeOid));
+      const rows = [...(await this.#ask(`{${wanted.join()}}`))];
+      all.push(...rows);
+      wanted = registerTypes(found, rows).filter((typeOid) => !seen.has(typeOid));
     }
+    // Not before all is there: others would take a part of it for the whole.
+    registerTypes(types, all);
   }
 }
