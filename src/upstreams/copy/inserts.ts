@@ -82,7 +82,9 @@ export class Inserts {
   async rollback(): Promise<void> {
     if (this.#own) {
       this.#own = false;
-      this.#rolledBack = Promise.resolve(this.#session.rollback?.(this.#call)).catch(() => {});
+      // What has cancelled the COPY must not cancel its end.
+      const call = { client: this.#call.client, signal: new AbortController().signal };
+      this.#rolledBack = Promise.resolve(this.#session.rollback?.(call)).catch(() => {});
     }
     await this.#rolledBack;
   }
