@@ -70,7 +70,7 @@ const differences: readonly Difference[] = [
       "pgx: notices": "value is []",
       "lib/pq: notices": "value is []",
       "tokio-postgres: notices": "value is []",
-      "libpq: notices": /notice/i,
+      "libpq: notices and warnings": 'value is "WARNING 25P01',
     },
   },
   {
@@ -136,6 +136,7 @@ const differences: readonly Difference[] = [
         "PREPARE and EXECUTE cannot be had through the RDS Data API",
       "psycopg2: two connections do not share settings or statements":
         "PREPARE and EXECUTE cannot be had through the RDS Data API",
+      "libpq: two connections do not share settings or statements": 'value is "0A000", expected "26000"',
       "psycopg2: named cursors, forwards, scrolling and WITH HOLD": "cursors WITH HOLD cannot be had",
       "psql: settings of one psql are not seen by another": "roles are not supported by this database",
       "psycopg2: ParameterStatus follows SET, RESET and ROLLBACK": 'DateStyle "German" is not supported',

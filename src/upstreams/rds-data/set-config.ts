@@ -33,9 +33,9 @@ interface Target {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const canonical: ReadonlyMap<string, string> = new Map(
-  keptSettings.map((name) => [name.toLowerCase(), name]),
-);
+/** Names and notices change no results: they are kept, and not set anew. */
+const kept = [...keptSettings, "application_name", "client_min_messages"];
+const canonical: ReadonlyMap<string, string> = new Map(kept.map((name) => [name.toLowerCase(), name]));
 
 /** Undefined where a call is anything else, or sets what the gateway does not keep. */
 export function setConfigOf({ type, node, text, start }: ParsedStatement): SetConfig | undefined {
@@ -52,14 +52,14 @@ export function setConfigOf({ type, node, text, start }: ParsedStatement): SetCo
       continue;
     }
     const [setting, , local] = call?.args ?? [];
-    const kept = keptName(setting?.A_Const?.sval?.sval);
+    const known = keptName(setting?.A_Const?.sval?.sval);
     const { boolval, location } = local?.A_Const ?? {};
-    if (!boolval || boolval.boolval || location === undefined || kept === undefined) return undefined;
+    if (!boolval || boolval.boolval || location === undefined || known === undefined) return undefined;
     const at = decoder.decode(encoder.encode(text).subarray(0, location)).length;
     if (!/^false\b/i.test(text.slice(at))) return undefined;
     // As long as it was, so that what is behind it stays in its place.
     sql = `${sql.slice(0, at)}true ${sql.slice(at + 5)}`;
-    calls.push({ column, setting: kept });
+    calls.push({ column, setting: known });
   }
   return calls.length > 0 ? { sql, calls } : undefined;
 }

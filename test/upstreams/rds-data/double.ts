@@ -33,6 +33,8 @@ export const secretArn: string = `arn:aws:secretsmanager:${region}:123456789012:
 
 const responseLimit = 1024 * 1024;
 const rowLimit = 64 * 1024;
+/** A record of one field takes more than eleven bytes. */
+const maxRows = Math.ceil(responseLimit / 11);
 const requestLimit = 4 * 1024 * 1024;
 const statementLimit = 45;
 const idleLimit = 3 * 60_000;
@@ -322,7 +324,7 @@ export class RdsDataDouble {
         resultFormats: [],
       },
       { type: "Describe", kind: "P", name: "" },
-      { type: "Execute", portal: "", maxRows: 0 },
+      { type: "Execute", portal: "", maxRows },
       { type: "Sync" },
     ]);
     this.#throwError(answer);
@@ -345,6 +347,8 @@ export class RdsDataDouble {
         `The result contains the unsupported data type ${name}.`,
       );
     }
+    // The server need not make what is too much anyway.
+    if (answer.some(({ type }) => type === "PortalSuspended")) throw tooMuch();
     const records: Field[][] = [];
     let size = 0;
     for (const message of answer) {
@@ -356,12 +360,7 @@ export class RdsDataDouble {
       const length = message.values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
       if (length > rowLimit) throw new Exception("BadRequestException", "Packet for query is too large");
       size += JSON.stringify(record).length;
-      if (size > responseLimit) {
-        throw new Exception(
-          "BadRequestException",
-          "Database returned more than the allowed response size limit",
-        );
-      }
+      if (size > responseLimit) throw tooMuch();
       records.push(record);
     }
     const columnMetadata = fields.map(
@@ -422,6 +421,10 @@ export class RdsDataDouble {
 
 function notFound(id: string): Exception {
   return new Exception("TransactionNotFoundException", `Transaction ${id} is not found`, 404);
+}
+
+function tooMuch(): Exception {
+  return new Exception("BadRequestException", "Database returned more than the allowed response size limit");
 }
 
 function isRefusal(error: unknown): boolean {

@@ -139,6 +139,8 @@ describe("settings", () => {
       ["Asia/Tokyo", "off"],
     ]);
     expect(await rows("show timezone")).toEqual([["Asia/Tokyo"]]);
+    await client.query("select set_config('application_name', 'mine', false)");
+    expect(await rows("show application_name")).toEqual([["mine"]]);
     expect(await code("select set_config('timezone', 'No/Where', false)")).toBe("22023");
     await client.query("begin");
     await client.query("select set_config('app.who', 'me', false)");
