@@ -9,6 +9,9 @@ import { type Running, startTarget } from "./target-process.ts";
 import type { Counts } from "./targets/delayed-wire.ts";
 import { through, type Way } from "./upstream-ways.ts";
 
+/** How many rounds there are if nothing is said. */
+const usualRounds = 3;
+
 /** Milliseconds that a round trip takes more than loopback's. */
 const delays = [0, 5, 30];
 
@@ -16,7 +19,7 @@ interface Case {
   readonly name: string;
   readonly run: (way: Way) => Promise<void>;
   readonly queries: number;
-  /** How often it is measured in a round, with each wire. */
+  /** How often it is measured with each wire, in the usual number of rounds. */
   readonly times: readonly number[];
 }
 
@@ -121,16 +124,17 @@ async function compare(
   }: { readonly api: Running; readonly gateway: Running; readonly less: readonly string[] },
   rounds: number,
 ): Promise<boolean> {
-  const ask = async (path: string): Promise<unknown> => {
+  const ask = async (path: string): Promise<Counts> => {
     const response = await fetch(`http://127.0.0.1:${api.http}${path}`);
-    return path === "/count" ? await response.json() : undefined;
+    return (await response.json()) as Counts;
   };
-  const count = async (): Promise<Counts> => (await ask("/count")) as Counts;
+  const count = (): Promise<Counts> => ask("/count");
   const lines = [
     ["", "", "requests", "", "ms", "", "more ms", "edgewire's CPU,"],
     ["", "wire", "driver", "edgewire", "driver", "edgewire", "a query", "ms a query"],
   ];
   let fine = true;
+  let added = Number.NaN;
   for (const { run } of cases) for (const way of [ways.direct, ways.through]) await run(way);
   for (let n = 0; n < 500; n++) for (const way of [ways.direct, ways.through]) await way.one();
   for (const { name, run, queries, times } of cases) {
@@ -140,7 +144,7 @@ async function compare(
       const own = { counts: await counted(run, ways.through, count), millis: [] as number[] };
       fine &&= own.counts.requests <= driver.counts.requests || less.includes(name);
       const before = gateway.cpuSeconds() ?? Number.NaN;
-      const runs = (times[at] ?? 1) * rounds;
+      const runs = Math.ceil(((times[at] ?? 1) * rounds) / usualRounds);
       // The ways take turns, run by run, so that what else the machine does is fair to both.
       for (let n = 0; n < runs; n++) {
         driver.millis.push(await timed(run, ways.direct));
@@ -148,6 +152,7 @@ async function compare(
       }
       const cpu = ((gateway.cpuSeconds() ?? Number.NaN) - before) * 1_000;
       const [theirs, ours] = [driver, own].map(({ millis }) => median(millis) ?? 0) as [number, number];
+      if (name === "one query" && delay === 0) added = ours - theirs;
       lines.push([
         name,
         `${delay} ms`,
@@ -164,7 +169,7 @@ async function compare(
   await ask("/delay?ms=0");
   console.log(align(lines).join("\n"));
   console.log(
-    `Goal: no more requests than the driver's, and at the median ${goal} ms a query more at the most. Requests: ${fine ? "met" : "not met"}.`,
+    `Goal: no more requests than the driver's (${fine ? "met" : "not met"}), and at the median no more than ${goal} ms more for a query (${added <= goal ? "met" : "not met"}).`,
   );
   return fine;
 }
