@@ -24,12 +24,14 @@ export interface SupabaseApiOptions {
   readonly fetch?: Fetch | undefined;
   /** Milliseconds until an answer must be complete. Default 120,000; 0 waits for ever. */
   readonly timeout?: number | undefined;
-  /** Milliseconds before each further try of what has not run. Default: about 40 seconds in all. */
+  /** Milliseconds before each further try of what the API is too busy for. Default: about 40 seconds in all. */
   readonly retryDelays?: readonly number[] | undefined;
 }
 
 const maxRequestBytes = 3 * 1024 * 1024;
 const encoder = new TextEncoder();
+/** The same where it was not reached. */
+const connectDelays = [100, 400];
 const retryDelays = [200, 1_000, 3_000, 9_000, 27_000];
 
 export class SupabaseApi {
@@ -82,12 +84,16 @@ export class SupabaseApi {
   }
 
   async #post(body: string, query: string, signal: AbortSignal): Promise<string> {
-    const delays = this.#options.retryDelays ?? retryDelays;
-    for (let attempt = 0; ; attempt++) {
+    const delays = {
+      never: [],
+      soon: [...connectDelays],
+      later: [...(this.#options.retryDelays ?? retryDelays)],
+    };
+    for (;;) {
       const { text, refusal } = await this.#send(body, query, signal);
       if (!refusal) return text;
-      const delay = delays[attempt];
-      if (!refusal.retry || delay === undefined) throw refusal.error;
+      const delay = delays[refusal.retry].shift();
+      if (delay === undefined) throw refusal.error;
       await wait(delay, signal);
     }
   }
@@ -105,7 +111,10 @@ export class SupabaseApi {
       return { text, refusal: status === 200 || status === 201 ? undefined : readError(status, text, query) };
     } catch (error) {
       if (signal.aborted) throw error;
-      return { text: "", refusal: { error: connectionError(error, endpoint), retry: neverSent(error) } };
+      return {
+        text: "",
+        refusal: { error: connectionError(error, endpoint), retry: neverSent(error) ? "soon" : "never" },
+      };
     }
   }
 }

@@ -6,10 +6,11 @@ import { type ErrorFields, PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { fieldsOf, textOf } from "../http-failure.ts";
 
-/** `retry`: nothing has run, and another try may fare better. */
+/** What is no answer of a database's. */
 export interface Refusal {
   readonly error: PgError;
-  readonly retry: boolean;
+  /** Nothing has run, and another try may fare better: soon, or when the API is less busy. */
+  readonly retry: "soon" | "later" | "never";
 }
 
 /** Reads an answer that is not 200 or 201. */
@@ -21,7 +22,7 @@ export function readError(status: number, text: string, query: string): Refusal 
     code !== undefined && /^[0-9A-Z]{5}$/.test(code) && textOf(said.severity) !== undefined
       ? databaseError(code, message, said)
       : readFormatted(message, query);
-  if (ofDatabase) return { error: ofDatabase, retry: false };
+  if (ofDatabase) return { error: ofDatabase, retry: "never" };
   return apiError(status, code, message);
 }
 
@@ -105,7 +106,7 @@ function positionOf(line: number, head: number, text: string, query: string): nu
 /** Errors of the API, of its connection to the database, and of what stands before it. */
 function apiError(status: number, code: string | undefined, message: string): Refusal {
   const detail = `Status ${status}${message === "" ? "" : `: ${message}`}`;
-  const final = (error: PgError): Refusal => ({ error, retry: false });
+  const final = (error: PgError): Refusal => ({ error, retry: "never" });
   if (code === "RESULT_SIZE_EXCEEDED") {
     return final(
       new PgError(sqlstate.programLimitExceeded, "the result is too large for the API", {
@@ -130,7 +131,7 @@ function apiError(status: number, code: string | undefined, message: string): Re
     );
   }
   if (/sorry, too many clients already|remaining connection slots are reserved/i.test(message)) {
-    return { error: new PgError(sqlstate.tooManyConnections, message), retry: true };
+    return { error: new PgError(sqlstate.tooManyConnections, message), retry: "later" };
   }
   if (status === 429) {
     return {
@@ -138,7 +139,7 @@ function apiError(status: number, code: string | undefined, message: string): Re
         detail,
         hint: "Supabase's Management API takes 60 requests a minute.",
       }),
-      retry: true,
+      retry: "later",
     };
   }
   if (status === 408 || /query read timeout/i.test(message)) {

@@ -234,6 +234,7 @@ describe("requests", () => {
     expect(await tries([429, {}], refusedConnection)).toEqual(["none", 3]);
     expect(await tries([503, { error: "sorry, too many clients already" }])).toEqual(["none", 2]);
     expect(await tries([429, {}], [429, {}], [429, {}])).toEqual(["53000", 3]);
+    expect(await tries(refusedConnection, refusedConnection, refusedConnection)).toEqual(["08001", 3]);
     expect(await tries([503, { error: "unavailable" }])).toEqual(["58000", 1]);
     expect(await tries([408, { error: "Query read timeout" }])).toEqual(["57014", 1]);
     expect(await tries(new Error("socket hang up"))).toEqual(["08006", 1]);
