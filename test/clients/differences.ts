@@ -125,10 +125,12 @@ const differences: readonly Difference[] = [
       "the RDS Data API has no session: no temporary tables, PREPARE, WITH HOLD, roles, advisory locks, other DateStyles",
     seen: {
       ...Object.fromEntries(
-        ["psycopg2", "psycopg3", "asyncpg", "pgjdbc", "pgx", "lib/pq", "tokio-postgres"].map((client) => [
-          `${client}: a temporary table is gone with its connection`,
-          "temporary objects cannot be had through the RDS Data API",
-        ]),
+        ["psycopg2", "psycopg3", "asyncpg", "pgjdbc", "pgx", "lib/pq", "tokio-postgres", "libpq"].map(
+          (client) => [
+            `${client}: a temporary table is gone with its connection`,
+            "temporary objects cannot be had through the RDS Data API",
+          ],
+        ),
       ),
       "psycopg3: empty queries, and several statements with several results":
         "temporary objects cannot be had through the RDS Data API",
