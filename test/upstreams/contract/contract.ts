@@ -74,6 +74,8 @@ export interface Adapter<Service extends Started = Started> {
   readonly name: string;
   readonly has: Readonly<Record<Capability, Having>>;
   readonly faults: readonly FaultOf<Service>[];
+  /** BEGIN that comes alone is refused: what follows is committed by itself. */
+  readonly refusesBegin?: boolean;
   /** Why there are no faults. */
   readonly faultless?: string;
   start(): Promise<Service>;

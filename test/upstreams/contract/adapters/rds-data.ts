@@ -26,7 +26,7 @@ export const rdsData: Adapter<Faulty> = {
     savepoints: "transaction",
     "SET, SHOW, RESET": "gateway, transaction",
     "settings of the StartupMessage": "gateway, transaction",
-    "set_config()": { refused: "0A000", hint: "Use SET, which the gateway keeps." },
+    "set_config()": "gateway",
     "SET ROLE": { refused: "0A000", hint: undefined },
     "DISCARD ALL": "gateway",
     "temporary tables": {

@@ -54,6 +54,7 @@ export const supabase: Adapter<Faulty> = {
     "values of 12 MB": { otherwise: "out; in 54000" },
   },
   faults: httpFaults,
+  refusesBegin: true,
   async start() {
     const database = await serve({ upstream: await openEmbedded("pglite:") });
     const meta = await startPostgresMeta(database);

@@ -141,7 +141,7 @@ export const sessions: Cases = {
           "begin",
           "set local timezone = 'Europe/Paris'",
           "show timezone",
-          "set intervalstyle = 'verbose'",
+          "set intervalstyle = 'postgres_verbose'",
           "rollback",
           "show timezone",
           "show intervalstyle",
