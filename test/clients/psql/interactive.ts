@@ -55,6 +55,8 @@ export const interactiveChecks: readonly Check[] = [
     run: async (context) => {
       const terminal = atTerminal(context);
       await terminal.until(prompt());
+      // Between its prompt and its read, psql takes it for a cancel, and prompts no more.
+      await delay(300);
       terminal.send("\u0003");
       await terminal.until(prompt());
       terminal.send("begin;\n");
