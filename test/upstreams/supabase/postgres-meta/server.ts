@@ -74,11 +74,12 @@ export async function startPostgresMeta(database: { readonly port: number }): Pr
     PG_META_DB_USER: "postgres",
     PG_META_DB_PASSWORD: "postgres",
   };
-  const child = start(process.execPath, [join(folder, program)], {
-    cwd: folder,
-    env,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const child = start(
+    process.execPath,
+    ["--import", new URL("end-with-parent.mjs", import.meta.url).href, join(folder, program)],
+    // Its standard input is what tells it that this process is gone.
+    { cwd: folder, env, stdio: ["pipe", "ignore", "pipe"] },
+  );
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-2_000);
