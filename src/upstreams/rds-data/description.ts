@@ -5,7 +5,7 @@
  * data. Of columns with equal names it numbers the later ones.
  */
 import type { Column } from "../../session/mod.ts";
-import { countParameters } from "../../sql/mod.ts";
+import { countParameters, Lexer } from "../../sql/mod.ts";
 import { oid, typeRow } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
@@ -137,4 +137,11 @@ export function resultTypesUnknown(): PgError {
       hint: "PostgreSQL 16 and later can. Use a client that binds its parameters before it asks for the columns.",
     },
   );
+}
+
+/** What a cursor reads: behind the first FOR of `DECLARE … CURSOR … FOR query`. */
+export function queryOfCursor(declaration: string): string {
+  const lexer = new Lexer(declaration);
+  while (lexer.next()) if (lexer.type === "word" && lexer.value === "for") break;
+  return declaration.slice(lexer.end);
 }

@@ -20,7 +20,7 @@ import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { type CopySession, runCopy } from "../copy/mod.ts";
 import { defaultModes, differingSettings } from "../kept-settings.ts";
-import { columnsOf, resultTypesUnknown } from "./description.ts";
+import { columnsOf, queryOfCursor, resultTypesUnknown } from "./description.ts";
 import { refuseUnbound } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
 import { forget, Runs } from "./runs.ts";
@@ -97,9 +97,11 @@ export class RdsDataSession implements StatementSession {
     return runCopy(session, parsed, call);
   }
 
-  async describe({ sql, parameterTypes }: StatementText, { signal }: Call): Promise<Description> {
+  async describe({ sql, parameterTypes }: StatementText, call: Call): Promise<Description> {
+    const { signal } = call;
     const plan = planOf(this.#database.parser, sql);
     refuseSessionNeeds(plan, this.#transaction !== undefined);
+    if (plan.kind.type === "fetch") return this.#describeCursor(plan.kind.cursor, call);
     if (!plan.preparable) return describeOther(plan, parameterTypes);
     const settings = differingSettings(this.#client.parameters);
     const statement = { sql, parameterTypes, parameters: [], resultFormats: [] };
@@ -109,6 +111,19 @@ export class RdsDataSession implements StatementSession {
     );
     if (plan.returnsRows && !types.resultTypes) throw resultTypesUnknown();
     return { parameterTypes: types.parameterTypes, columns: plan.returnsRows ? columnsOf(types) : undefined };
+  }
+
+  /** A FETCH has the columns of what its cursor was declared for. */
+  async #describeCursor(name: string, call: Call): Promise<Description> {
+    const sql = "SELECT statement FROM pg_catalog.pg_cursors WHERE name = $1::text";
+    const statement = { sql, parameters: [name], parameterTypes: [], resultFormats: [] };
+    const result = await this.query(statement, call);
+    const [row] = result.type === "rows" && !(Symbol.asyncIterator in result.rows) ? [...result.rows] : [];
+    if (typeof row?.[0] !== "string") {
+      throw new PgError(sqlstate.invalidCursorName, `cursor "${name}" does not exist`);
+    }
+    const { columns } = await this.describe({ sql: queryOfCursor(row[0]), parameterTypes: [] }, call);
+    return { parameterTypes: [], columns };
   }
 
   types(typeOids: readonly number[]): Promise<BuiltInTypes> {
@@ -174,7 +189,7 @@ function describeOther({ kind }: Plan, parameterTypes: readonly number[]): Descr
   if (kind.type === "other" && kind.verb === "EXPLAIN") {
     return { parameterTypes, columns: [{ name: "QUERY PLAN" }] };
   }
-  if (kind.type === "fetch" || (kind.type === "other" && kind.returnsRows !== false)) {
+  if (kind.type === "other" && kind.returnsRows !== false) {
     throw new PgError(sqlstate.featureNotSupported, "this statement cannot be described without running it", {
       hint: "Use a client that binds its parameters before it asks for the columns.",
     });

@@ -31,7 +31,14 @@ export const fewErrorFields = (because: string): Everywhere => ({
     if (!line.startsWith("ErrorResponse")) return line;
     // A field's text may have quotes of its own: it ends where the next field begins, or the message.
     if (/ W "unnamed portal parameter \$\d+"/.test(line)) return line;
-    return line.replace(/ [Wpqstcdn] "(?:(?! [A-Za-z] "| \\x00$).)*"(?= [A-Za-z] "| \\x00$)/g, "");
+    return line.replace(
+      / ([Wpqstcdn]) "((?:(?! [A-Za-z] "| \\x00$).)*)"(?= [A-Za-z] "| \\x00$)/g,
+      // Where COPY is the gateway's own, so is its context, which comes last.
+      (_, field: string, text: string) => {
+        const copy = field === "W" ? /(?:^|\\n)(COPY \S+, line .*)$/.exec(text)?.[1] : undefined;
+        return copy === undefined ? "" : ` W "${copy}"`;
+      },
+    );
   }),
 });
 

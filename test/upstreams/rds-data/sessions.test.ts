@@ -6,6 +6,7 @@ import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import Cursor from "pg-cursor";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { RawClient } from "../raw-client.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 
 let gateway: Gateway;
@@ -326,6 +327,22 @@ describe("cancelling", () => {
     await client.query("rollback");
     expect(await rows("select 1")).toEqual([[1]]);
   });
+});
+
+test("a cursor can be described, as a portal can", async () => {
+  const raw = await RawClient.connect(gateway.port);
+  await raw.query("begin");
+  await raw.query("declare c cursor for select id, title as t from books for update");
+  raw.send({ type: "Describe", kind: "P", name: "c" }, { type: "Sync" });
+  const answer = await raw.until("ReadyForQuery");
+  const [told] = answer;
+  expect(told?.type === "RowDescription" && told.fields.map(({ name, typeOid }) => [name, typeOid])).toEqual([
+    ["id", 23],
+    ["t", 25],
+  ]);
+  raw.send({ type: "Describe", kind: "P", name: "nosuch" }, { type: "Sync" });
+  expect((await raw.until("ReadyForQuery"))[0]).toMatchObject({ fields: { code: "34000" } });
+  await raw.close();
 });
 
 describe("COPY", () => {
