@@ -2,8 +2,9 @@
  * What goes wrong with SQL over HTTP, as PostgreSQL's errors. The proxy answers a database's error with 400 and the
  * fields of its ErrorResponse, its own with other shapes, and what stands before it with anything at all.
  */
-import { type ErrorFields, PgError } from "../../wire/error.ts";
+import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { databaseError, refusedLogin } from "../database-error.ts";
 import { fieldsOf, textOf } from "../http-failure.ts";
 
 const largeResultHint =
@@ -32,37 +33,6 @@ export function answerError(status: number, text: string): Refusal {
   throw endpointError(status, reason, detail);
 }
 
-function databaseError(code: string, message: string, said: Readonly<Record<string, unknown>>): PgError {
-  // The gateway's own login is not the client's.
-  if (code.startsWith("28")) return refusedLogin(message);
-  const fields: Partial<ErrorFields> = {};
-  for (const name of texts) {
-    const value = textOf(said[name]);
-    if (value !== undefined) fields[name] = value;
-  }
-  for (const name of numbers) {
-    const value = Number(said[name] ?? 0);
-    if (Number.isInteger(value) && value > 0) fields[name] = value;
-  }
-  // A connection of the proxy that ended is not the client's.
-  return new PgError(code, message, fields);
-}
-
-const texts = [
-  "detail",
-  "hint",
-  "internalQuery",
-  "where",
-  "table",
-  "column",
-  "schema",
-  "dataType",
-  "constraint",
-  "file",
-  "routine",
-] as const;
-const numbers = ["position", "internalPosition", "line"] as const;
-
 /** Errors of the proxy, and of what stands before it. */
 function endpointError(status: number, message: string, detail: string): PgError {
   if (status === 401 || status === 403 || /password authentication failed/i.test(message)) {
@@ -74,15 +44,6 @@ function endpointError(status: number, message: string, detail: string): PgError
     });
   }
   return new PgError(sqlstate.systemError, "the database's HTTP endpoint refused the request", { detail });
-}
-
-function refusedLogin(reason: string): PgError {
-  return new PgError(
-    sqlstate.sqlclientUnableToEstablishSqlconnection,
-    "the gateway could not log in to the database server",
-    {},
-    { cause: new Error(reason) },
-  );
 }
 
 function tooLargeResult(detail: string): PgError {

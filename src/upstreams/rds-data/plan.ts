@@ -12,8 +12,10 @@ import {
 } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { refuseCursorOutsideTransaction } from "../cursor-refusal.ts";
 import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
+import { changesData, hasReturning, isQuery, outlivesTransaction } from "../statement-traits.ts";
 import { type SetConfig, setConfigOf } from "./set-config.ts";
 
 export interface Plan {
@@ -48,7 +50,6 @@ function unknown(sql: string): Plan {
   };
 }
 
-const changes: ReadonlySet<string> = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
 const schemaless: ReadonlySet<string> = new Set([
   "ExplainStmt",
   "DeclareCursorStmt",
@@ -61,45 +62,27 @@ const schemaless: ReadonlySet<string> = new Set([
   "ConstraintsSetStmt",
 ]);
 
-const makers: ReadonlySet<string> = new Set([
-  "CreateStmt",
-  "CreateTableAsStmt",
-  "ViewStmt",
-  "CreateSeqStmt",
-  "CreateFunctionStmt",
-  "CreateDomainStmt",
-  "CreateEnumStmt",
-  "CompositeTypeStmt",
-]);
-/** The tree has two spellings of the field. */
-const dropsOnCommit = /"on[cC]ommit":"ONCOMMIT_DROP"/;
-
 function makePlan(statement: ParsedStatement): Plan {
   const { type, node, text } = statement;
-  const into = node.intoClause !== undefined;
-  const isQuery = type === "SelectStmt" && !into;
-  const preparable = isQuery || changes.has(type);
+  const query = isQuery(statement);
+  const changes = changesData(statement);
+  const preparable = query || changes;
   const needs = sessionNeeds(statement);
   return {
     kind: classify(text),
     needs,
     preparable,
-    returnsRows: isQuery || (changes.has(type) && hasItems(node.returningList)),
-    repeatable: isQuery && needs.size === 0 && isHarmless(node),
-    namedByCast: isQuery ? selectsParameter(node) : returnsParameter(node.returningList),
+    returnsRows: query || (changes && hasReturning(statement)),
+    repeatable: query && needs.size === 0 && isHarmless(node),
+    namedByCast: query ? selectsParameter(node) : returnsParameter(node.returningList),
     changesSchema: !preparable && !schemaless.has(type),
     setConfig: needs.has("setting") ? setConfigOf(statement) : undefined,
-    makesTemporary:
-      needs.has("temporary") && (into || makers.has(type)) && !dropsOnCommit.test(JSON.stringify(node)),
+    makesTemporary: needs.has("temporary") && outlivesTransaction(statement),
   };
 }
 
 /** The plan for one statement. */
 export const planOf: (parser: Parser, sql: string) => Plan = planner(makePlan, unknown);
-
-function hasItems(list: unknown): boolean {
-  return Array.isArray(list) && list.length > 0;
-}
 
 interface Target {
   readonly ResTarget?: { readonly name?: string; readonly val?: Readonly<Record<string, unknown>> };
@@ -172,22 +155,7 @@ function refuseCursor(kind: StatementClass, inTransaction: boolean): PgError | u
   if (kind.type === "declare" && kind.hold) {
     return lost("cursors WITH HOLD", "Use the cursor in a transaction, without WITH HOLD.");
   }
-  if (inTransaction) return undefined;
-  if (kind.type === "declare") {
-    return new PgError(
-      sqlstate.noActiveSqlTransaction,
-      "DECLARE CURSOR can only be used in transaction blocks",
-    );
-  }
-  // CLOSE ALL has nothing to close.
-  if (kind.type === "closeCursor" && kind.name === undefined) return undefined;
-  const name =
-    kind.type === "fetch" || kind.type === "move"
-      ? kind.cursor
-      : kind.type === "closeCursor"
-        ? kind.name
-        : "";
-  return new PgError(sqlstate.invalidCursorName, `cursor "${name}" does not exist`);
+  return inTransaction ? undefined : refuseCursorOutsideTransaction(kind);
 }
 
 function lost(what: string, hint: string): PgError {

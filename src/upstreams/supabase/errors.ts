@@ -4,6 +4,7 @@
  */
 import { type ErrorFields, PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { databaseError, refusedLogin } from "../database-error.ts";
 import { fieldsOf, textOf } from "../http-failure.ts";
 
 /** What is no answer of a database's. */
@@ -25,36 +26,6 @@ export function readError(status: number, text: string, query: string): Refusal 
   if (ofDatabase) return { error: ofDatabase, retry: "never" };
   return apiError(status, code, message);
 }
-
-function databaseError(code: string, message: string, said: Readonly<Record<string, unknown>>): PgError {
-  // The gateway's own login is not the client's.
-  if (code.startsWith("28")) return refusedLogin(message);
-  const fields: Partial<ErrorFields> = {};
-  for (const name of texts) {
-    const value = textOf(said[name]);
-    if (value !== undefined) fields[name] = value;
-  }
-  for (const name of numbers) {
-    const value = Number(said[name] ?? 0);
-    if (Number.isInteger(value) && value > 0) fields[name] = value;
-  }
-  return new PgError(code, message, fields);
-}
-
-const texts = [
-  "detail",
-  "hint",
-  "internalQuery",
-  "where",
-  "table",
-  "column",
-  "schema",
-  "dataType",
-  "constraint",
-  "file",
-  "routine",
-] as const;
-const numbers = ["position", "internalPosition", "line"] as const;
 
 /**
  * `Failed to run sql query: ERROR:  42601: syntax error at or near "selec"`, and then on lines of their own `LINE 1: …`
@@ -163,15 +134,6 @@ function apiError(status: number, code: string | undefined, message: string): Re
 
 const unreachable =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$|connect (ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)|getaddrinfo|terminated due to connection timeout|password authentication failed/i;
-
-function refusedLogin(reason: string): PgError {
-  return new PgError(
-    sqlstate.sqlclientUnableToEstablishSqlconnection,
-    "the gateway could not log in to the database server",
-    {},
-    { cause: new Error(reason) },
-  );
-}
 
 export function badAnswer(what: string): PgError {
   return new PgError(sqlstate.systemError, "the API gave an answer that cannot be read", {

@@ -13,6 +13,7 @@ import {
 import { oid } from "../../types/mod.ts";
 import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
+import { changesData, hasReturning, isQuery, outlivesTransaction } from "../statement-traits.ts";
 
 /**
  * - `rows`: a query, or a change of data with RETURNING: it stands in WITH, and its rows come as text
@@ -61,7 +62,6 @@ function unknown(sql: string): Plan {
   };
 }
 
-const changes: ReadonlySet<string> = new Set(["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);
 const schemaless: ReadonlySet<string> = new Set([
   "ExplainStmt",
   "LockStmt",
@@ -70,49 +70,37 @@ const schemaless: ReadonlySet<string> = new Set([
   "VacuumStmt",
   "ConstraintsSetStmt",
 ]);
-const makers: ReadonlySet<string> = new Set([
-  "CreateStmt",
-  "CreateTableAsStmt",
-  "ViewStmt",
-  "CreateSeqStmt",
-  "CreateFunctionStmt",
-  "CreateDomainStmt",
-  "CreateEnumStmt",
-  "CompositeTypeStmt",
-]);
-/** The tree has two spellings of the field. */
-const dropsOnCommit = /"on[cC]ommit":"ONCOMMIT_DROP"/;
 const holdsChange = /"(InsertStmt|UpdateStmt|DeleteStmt|MergeStmt)":/;
 
 function makePlan(statement: ParsedStatement): Plan {
   const { type, node, text } = statement;
-  const into = node.intoClause !== undefined;
-  const query = type === "SelectStmt" && !into;
-  const preparable = query || changes.has(type);
+  const query = isQuery(statement);
+  const changes = changesData(statement);
+  const preparable = query || changes;
   const needs = sessionNeeds(statement);
   const tree = preparable ? JSON.stringify(node) : "";
-  const changesData = changes.has(type) || (query && holdsChange.test(tree));
+  const changing = changes || (query && holdsChange.test(tree));
   return {
-    shape: shapeOf(statement, query, into),
+    shape: shapeOf(statement),
     kind: classify(text),
     needs,
     statement,
-    changesData,
-    mayChange: changesData || !preparable || !isHarmless(node),
+    changesData: changing,
+    mayChange: changing || !preparable || !isHarmless(node),
     merges: type === "MergeStmt",
     utilityType: type === "ExplainStmt" ? explainType(node.options) : oid.text,
     changesSchema: !preparable && !schemaless.has(type),
-    makesTemporary:
-      needs.has("temporary") && (into || makers.has(type)) && !dropsOnCommit.test(JSON.stringify(node)),
+    makesTemporary: needs.has("temporary") && outlivesTransaction(statement),
   };
 }
 
-function shapeOf({ type, node }: ParsedStatement, query: boolean, into: boolean): Shape {
-  if (query) return "rows";
-  if (changes.has(type)) return hasItems(node.returningList) ? "rows" : "count";
+function shapeOf(statement: ParsedStatement): Shape {
+  const { type, node } = statement;
+  if (isQuery(statement)) return "rows";
+  if (changesData(statement)) return hasReturning(statement) ? "rows" : "count";
   switch (type) {
     case "SelectStmt":
-      return into ? "table" : "rows";
+      return "table";
     case "CreateTableAsStmt":
       // WITH NO DATA has no count.
       return /"skipData":true/.test(JSON.stringify(node.into)) ? "command" : "table";
@@ -139,10 +127,6 @@ interface ExplainOption {
     readonly defname?: string;
     readonly arg?: { readonly String?: { readonly sval?: string } };
   };
-}
-
-function hasItems(list: unknown): boolean {
-  return Array.isArray(list) && list.length > 0;
 }
 
 /** The plan for one statement. */

@@ -2,6 +2,7 @@
 import type { SessionNeed, StatementClass } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import { refuseCursorOutsideTransaction } from "../cursor-refusal.ts";
 import type { Plan } from "./plan.ts";
 
 const wholeHint = "Send the statements of a transaction at once, in one Query or one pipeline.";
@@ -73,22 +74,10 @@ function refuse(need: SessionNeed, kind: StatementClass): PgError | undefined {
 }
 
 function refuseCursor(kind: StatementClass): PgError | undefined {
-  if (kind.type === "declare") {
-    if (kind.hold) return lost("cursors WITH HOLD", "Read the whole result, or pages of it.");
-    return new PgError(
-      sqlstate.noActiveSqlTransaction,
-      "DECLARE CURSOR can only be used in transaction blocks",
-    );
+  if (kind.type === "declare" && kind.hold) {
+    return lost("cursors WITH HOLD", "Read the whole result, or pages of it.");
   }
-  // CLOSE ALL has nothing to close.
-  if (kind.type === "closeCursor" && kind.name === undefined) return undefined;
-  const name =
-    kind.type === "fetch" || kind.type === "move"
-      ? kind.cursor
-      : kind.type === "closeCursor"
-        ? kind.name
-        : "";
-  return new PgError(sqlstate.invalidCursorName, `cursor "${name}" does not exist`);
+  return refuseCursorOutsideTransaction(kind);
 }
 
 function lost(what: string, hint: string): PgError {
