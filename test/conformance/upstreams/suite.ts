@@ -27,15 +27,16 @@ export function testTranscripts(tested: TestedUpstream): void {
   let alike = 0;
   for (const [topic, transcripts] of Object.entries(topics)) {
     const answers = new Answers(topic).load();
+    const playable = transcripts.filter(({ name, without }) => {
+      const left = without?.[variants[0] ?? "statement"];
+      if (left !== undefined) console.log(`not played (${upstream}): ${topic}: ${name}: ${left}`);
+      return left === undefined;
+    });
+    if (playable.length === 0) continue;
     describe(topic, () => {
-      for (const transcript of transcripts) {
-        const { name, without } = transcript;
+      for (const transcript of playable) {
+        const { name } = transcript;
         const title = `${topic}: ${name}`;
-        const left = without?.[variants[0] ?? "statement"];
-        if (left !== undefined) {
-          console.log(`not played (${upstream}): ${title}: ${left}`);
-          continue;
-        }
         titles.add(title);
         const expected = recorded.get(title) ?? [];
         const why = expected.length > 0 ? reasonOf(tested, topic, transcript, expected) : undefined;
