@@ -1,6 +1,7 @@
 /**
  * `postgres://` on Node, and the socket under it, against edgewire's own server: TLS in every mode, certificates, Unix
- * sockets, and a server that comes and goes. What a real server does with it is in test/upstreams/wire/postgres.test.ts.
+ * sockets, and a server that comes and goes. What a real server does with it is in
+ * test/upstreams/wire/postgres.heavy.test.ts.
  */
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
