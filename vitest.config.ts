@@ -19,8 +19,9 @@ const config: ViteUserConfig = defineConfig({
     include: ["test/**/*.test.ts"],
     // The clients that need a toolchain of their own run by `npm run test:clients`.
     exclude: ["test/clients/**", ...runtimes, ...upstreams, "**/node_modules/**"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For tests that hang. A machine that is busy, or slow, or starts with cold caches, is no failure.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     teardownTimeout: 10_000,
     // A process for each file: sockets, signals and memory are counted for the process, and a PGlite that loops inside
     // WebAssembly can only be killed from outside. Two at a time, as each PGlite takes seconds of a core to start and

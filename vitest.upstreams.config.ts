@@ -8,7 +8,10 @@ const config: ViteUserConfig = defineConfig({
     ...node.test,
     include: upstreams,
     exclude: ["**/node_modules/**"],
-    globalSetup: "test/upstreams/contract/print-table.ts",
+    globalSetup: [
+      "test/upstreams/supabase/postgres-meta/install.ts",
+      "test/upstreams/contract/print-table.ts",
+    ],
   },
 });
 

@@ -2,8 +2,8 @@
 
 import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
+import { freePort } from "../../test/servers/free-port.ts";
 import { announce, endWhenTold } from "./announce.ts";
-import { freePort } from "./free-port.ts";
 import { packageVersion } from "./package-version.ts";
 
 endWhenTold();

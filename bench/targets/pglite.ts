@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../test/servers/free-port.ts";
 import { announce, endWhenTold } from "./announce.ts";
-import { freePort } from "./free-port.ts";
 import { packageVersion } from "./package-version.ts";
 import { endServer, listens } from "./spawned-server.ts";
 

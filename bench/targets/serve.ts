@@ -2,8 +2,8 @@
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../test/servers/free-port.ts";
 import { announce, endWhenTold } from "./announce.ts";
-import { freePort } from "./free-port.ts";
 import { endServer, listens } from "./spawned-server.ts";
 
 const port = await freePort();

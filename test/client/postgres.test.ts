@@ -2,10 +2,10 @@
 import { describe } from "vitest";
 import { openSocket } from "../../adapters/node/socket-stream.ts";
 import { parseUrl } from "../../src/client/mod.ts";
-import { startPostgres } from "../conformance/postgres-server.ts";
+import { startOracle } from "../conformance/oracle-server.ts";
 import { clientSuite } from "./suite.ts";
 
-const server = await startPostgres();
+const server = await startOracle();
 if (typeof server === "string") console.log(`the client against PostgreSQL: not run, ${server}`);
 
 describe.skipIf(typeof server === "string")(

@@ -3,7 +3,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "./process.ts";
+import { run } from "../servers/process.ts";
 
 export interface Certificate {
   /** PEM files. */

@@ -2,9 +2,9 @@
 
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../servers/free-port.ts";
+import { start, stop } from "../servers/process.ts";
 import { type Gateway, served } from "./gateway.ts";
-import { freePort } from "./port.ts";
-import { start, stop } from "./process.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -2,9 +2,10 @@
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../servers/free-port.ts";
+import { start, stop } from "../servers/process.ts";
+import { untilReady } from "../servers/ready.ts";
 import type { Certificate } from "./certificate.ts";
-import { freePort, untilReady } from "./port.ts";
-import { start, stop } from "./process.ts";
 
 const cli: string = fileURLToPath(new URL("../../adapters/node/cli.ts", import.meta.url));
 

@@ -7,7 +7,7 @@
  * hangs or takes the program down, the program is started again behind it (EDGEWIRE_AFTER) on a new server.
  */
 
-import { run } from "./process.ts";
+import { run } from "../servers/process.ts";
 import { folder, type Program } from "./programs.ts";
 import type { Report } from "./report.ts";
 import { clientEnvironment, type Target } from "./target.ts";

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { find, run } from "./process.ts";
+import { find, run } from "../servers/process.ts";
 
 export const folder: string = fileURLToPath(new URL(".", import.meta.url));
 const cache = join(folder, ".cache");

@@ -11,7 +11,6 @@
 
 import { parseArgs } from "node:util";
 import { checkPgbench } from "./pgbench/pgbench.ts";
-import { killAll } from "./process.ts";
 import { runProgram } from "./program-run.ts";
 import { type Program, programs } from "./programs.ts";
 import { checkPsql } from "./psql/checks.ts";
@@ -163,13 +162,7 @@ async function main(): Promise<number> {
   return report.finish();
 }
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => {
-    killAll();
-    process.exit(130);
-  });
-}
-process.on("exit", killAll);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.message}\n`);
   return 2;

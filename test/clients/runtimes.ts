@@ -3,8 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { quiet, writeConfig } from "../adapters/cloudflare/wrangler-dev.ts";
 import { denoEnvironment, denoPath } from "../adapters/deno/deno-process.ts";
+import { freePort } from "../servers/free-port.ts";
 import { type Gateway, served } from "./gateway.ts";
-import { freePort } from "./port.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

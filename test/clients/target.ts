@@ -1,14 +1,12 @@
 /** The servers that the clients are checked against, each started for the purpose. */
 
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findPostgres, type PostgresServer, startPostgres } from "../servers/postgres.ts";
+import { isExecutable } from "../servers/process.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { startNeonDouble, startRdsDataDouble } from "./data-apis.ts";
 import { type Gateway, type GatewayOptions, startGateway, tlsUrl } from "./gateway.ts";
-import {
-  findNewServer,
-  findPostgresServer,
-  type PostgresServer,
-  startPostgresServer,
-} from "./postgres-server.ts";
 import type { Report } from "./report.ts";
 import { startDeno, startTunnel, startWrangler } from "./runtimes.ts";
 
@@ -27,6 +25,12 @@ export interface Target {
 }
 
 const password = "Pencil-42";
+
+/** Plain connections are trusted; those by TLS give the password with SCRAM. */
+const tlsRules = `
+  hostssl   all all 127.0.0.1/32 scram-sha-256
+  hostnossl all all 127.0.0.1/32 trust
+`;
 
 /**
  * @param stops what ends it, to be called the last one first
@@ -55,7 +59,11 @@ export async function startTarget(
     return started.url;
   };
   const postgres = async (bin: string, tls?: Certificate): Promise<PostgresServer> => {
-    const server = await startPostgresServer(bin, password, tls);
+    const server = await startPostgres(bin, {
+      password,
+      settings: { fsync: "off", max_connections: "60", ...(tls && { ssl: "on" }) },
+      ...(tls && { files: { "server.crt": tls.certificate, "server.key": tls.key }, rules: tlsRules }),
+    });
     stops.push(server.stop);
     return server;
   };
@@ -63,7 +71,7 @@ export async function startTarget(
     case "embedded":
       return { ...plain, url: await gateway({}) };
     case "neon": {
-      const bin = await findPostgresServer();
+      const bin = await findPostgres();
       // The tunnel's sessions take 20 at most; requests have others.
       const behind = bin && `postgres=${serverUrl(await postgres(bin))}?pool_size=50`;
       const { double, upstream } = await startNeonDouble(behind);
@@ -98,7 +106,7 @@ export async function startTarget(
     case "postgres":
     case "direct":
     case "direct-tls": {
-      const bin = await findPostgresServer();
+      const bin = await findPostgres();
       if (bin === undefined) return "no PostgreSQL server is installed";
       if (name === "direct-tls") {
         const tls = await certificate();
@@ -116,6 +124,12 @@ export async function startTarget(
     default:
       throw new Error(`no target ${name}`);
   }
+}
+
+/** The server that install.sh brings: newer than most installed ones. Undefined where it is not there. */
+function findNewServer(): string | undefined {
+  const folder = fileURLToPath(new URL(".cache/server/bin", import.meta.url));
+  return isExecutable(join(folder, "postgres")) ? folder : undefined;
 }
 
 function serverUrl({ port }: PostgresServer): string {

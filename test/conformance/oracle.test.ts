@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Answers } from "./answers.ts";
+import { startOracle } from "./oracle-server.ts";
 import { PgliteTarget } from "./pglite-target.ts";
-import { startPostgres } from "./postgres-server.ts";
 import { PostgresTarget } from "./postgres-target.ts";
 import { topics } from "./transcripts/all.ts";
 
-const server = await startPostgres();
+const server = await startOracle();
 if (typeof server === "string") console.log(`transcripts are not played to a real server: ${server}`);
 
 describe("PGlite", () => {

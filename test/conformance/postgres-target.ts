@@ -1,8 +1,8 @@
 /** A real PostgreSQL server as a target: a new connection for each transcript, and one for the setup. */
 import { connect } from "node:net";
+import type { PostgresServer } from "../servers/postgres.ts";
 import { frameAt } from "./answer.ts";
 import { refuseErrors } from "./pglite-target.ts";
-import type { PostgresServer } from "./postgres-server.ts";
 import { startupPacket } from "./startup-packet.ts";
 import { endMark, isEnd, printAnswer, printStartup, resetStatements, type Target } from "./target.ts";
 import { join, query, type Step, type Transcript } from "./transcript.ts";

@@ -5,8 +5,8 @@
 import { mkdirSync } from "node:fs";
 import { Answers } from "./answers.ts";
 import { type SessionVariant, whyDifferent } from "./differences.ts";
+import { startOracle } from "./oracle-server.ts";
 import { PgliteTarget } from "./pglite-target.ts";
-import { startPostgres } from "./postgres-server.ts";
 import { PostgresTarget } from "./postgres-target.ts";
 import { RelayUpstream } from "./relay-upstream.ts";
 import { SessionTarget } from "./session-target.ts";
@@ -15,7 +15,7 @@ import type { Target } from "./target.ts";
 import type { Transcript } from "./transcript.ts";
 import { topics } from "./transcripts/all.ts";
 
-const server = await startPostgres();
+const server = await startOracle();
 if (typeof server === "string") throw new Error(server);
 const postgres = new PostgresTarget(server);
 const pglite = await PgliteTarget.start();

@@ -1,11 +1,11 @@
 /** Values as a real PostgreSQL server writes them, where one is installed: an older version than PGlite is, perhaps. */
 import { afterAll, beforeAll, describe } from "vitest";
-import { startPostgres } from "../conformance/postgres-server.ts";
+import { startOracle } from "../conformance/oracle-server.ts";
 import { Postgres } from "./postgres.ts";
 import { settings } from "./suite-settings.ts";
 import { randomValues } from "./suite-values.ts";
 
-const server = await startPostgres();
+const server = await startOracle();
 if (typeof server === "string") console.log(`types against a PostgreSQL server: not run, ${server}`);
 
 describe.skipIf(typeof server === "string")(

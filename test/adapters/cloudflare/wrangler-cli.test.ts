@@ -15,9 +15,10 @@ import { cancel, query } from "../../../src/client/mod.ts";
 import { createGateway } from "../../../src/gateway/mod.ts";
 import { createApp } from "../../../src/http/mod.ts";
 import type { Upstream } from "../../../src/session/mod.ts";
+import { freePort } from "../../servers/free-port.ts";
 import { certificateFolder, makeCertificate } from "../node/certificates.ts";
 import { type CountingUpstream, countingUpstream } from "../node/counting-upstream.ts";
-import { freePort, quiet, writeConfig } from "./wrangler-dev.ts";
+import { quiet, writeConfig } from "./wrangler-dev.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 

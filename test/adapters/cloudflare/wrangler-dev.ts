@@ -2,11 +2,11 @@
 // `connect` handler. The configuration is the project's own one, with another port.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestHarness } from "wrangler";
+import { freePort } from "../../servers/free-port.ts";
 
 export interface WorkerOptions {
   /** Variables of the Worker, instead of those of wrangler.toml. */
@@ -106,12 +106,4 @@ export async function writeConfig(
     .replace(/^port = 5432$/m, `port = ${tcpPort}`);
   writeFileSync(configPath, toml);
   return { configPath, tcpPort, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -7,7 +7,7 @@ import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { constantFrames } from "../../../src/wire/mod.ts";
-import { freePort } from "../../clients/port.ts";
+import { freePort } from "../../servers/free-port.ts";
 import { type CertificateFolder, certificateFolder, makeCertificate } from "../node/certificates.ts";
 import { CliProcess } from "../node/cli-process.ts";
 import { startup } from "../node/raw-client.ts";

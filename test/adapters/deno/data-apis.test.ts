@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { neon, neonConfig } from "@neondatabase/serverless";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort } from "../../clients/port.ts";
+import { freePort } from "../../servers/free-port.ts";
 import { type NeonDouble, startDouble } from "../../upstreams/neon/double.ts";
 import { credentials, RdsDataDouble } from "../../upstreams/rds-data/double.ts";
 import { CliProcess } from "../node/cli-process.ts";

@@ -1,7 +1,7 @@
 /** pgbench: its tables, its own transactions from eight clients in every protocol mode, and its books balanced. */
 
+import { find, type RunResult, run } from "../../servers/process.ts";
 import { type Check, ensure, equal, includes, runChecks } from "../check.ts";
-import { find, type RunResult, run } from "../process.ts";
 import { output } from "../psql/psql.ts";
 import type { Report } from "../report.ts";
 import { clientEnvironment, type Target } from "../target.ts";

@@ -1,7 +1,7 @@
 /** psql, all of it that speaks to the server: the command people reach for first. */
 
+import { find } from "../../servers/process.ts";
 import { type Check, runChecks } from "../check.ts";
-import { find } from "../process.ts";
 import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";
 import { catalogChecks } from "./catalog.ts";

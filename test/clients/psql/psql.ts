@@ -6,8 +6,8 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { find, kill, type RunResult, run, start } from "../../servers/process.ts";
 import { type Context, Skip } from "../check.ts";
-import { find, kill, type RunResult, run, start } from "../process.ts";
 import { folder } from "../programs.ts";
 import { clientEnvironment, type Target } from "../target.ts";
 

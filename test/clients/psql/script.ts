@@ -3,8 +3,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { run } from "../../servers/process.ts";
 import { type Check, type Context, ensure, equal, includes } from "../check.ts";
-import { run } from "../process.ts";
 import { output, psql } from "./psql.ts";
 
 export const scriptChecks: readonly Check[] = [

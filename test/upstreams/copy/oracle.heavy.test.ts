@@ -1,11 +1,12 @@
 // COPY's data, at length: against the embedded PostgreSQL, and against a server where one is installed.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type PostgresServer, startPostgres } from "../../conformance/postgres-server.ts";
+import { startOracle } from "../../conformance/oracle-server.ts";
 import { CopyOracle } from "../../copy/oracle.ts";
 import * as ours from "../../copy/ours.ts";
 import { holdsRead, holdsWritten, setup, table } from "../../copy/properties.ts";
 import { cell, optionsFrom, optionsTo, stream } from "../../copy/random.ts";
+import type { PostgresServer } from "../../servers/postgres.ts";
 import { RawClient } from "../raw-client.ts";
 
 describe("the embedded PostgreSQL", () => {
@@ -19,7 +20,7 @@ describe("the embedded PostgreSQL", () => {
   test("writes the same data", { timeout: 120_000 }, () => holdsWritten(oracle, 400, 11));
 });
 
-const server: PostgresServer | string = await startPostgres();
+const server: PostgresServer | string = await startOracle();
 afterAll(async () => {
   if (typeof server !== "string") await server.stop();
 });

@@ -6,7 +6,7 @@ import { loadParser } from "../../../adapters/node/parser.ts";
 import { serve } from "../../../adapters/node/serve.ts";
 import type { Upstream } from "../../../src/session/mod.ts";
 import { parseSupabaseUrl, supabaseUpstream } from "../../../src/upstreams/supabase/mod.ts";
-import { findPostgresServer, startPostgresServer } from "../../clients/postgres-server.ts";
+import { findPostgres, startPostgres } from "../../servers/postgres.ts";
 import { type PostgresMeta, startPostgresMeta } from "./postgres-meta/server.ts";
 
 export interface Database {
@@ -21,10 +21,10 @@ async function startEmbedded(): Promise<Database> {
 
 /** What postgres-meta can be before: the embedded PostgreSQL always, an older server where one is installed. */
 export const databases: [string, () => Promise<Database>][] = [["the embedded PostgreSQL", startEmbedded]];
-const installed = await findPostgresServer();
+const installed = await findPostgres();
 if (installed === undefined)
   console.log("no PostgreSQL server is installed: postgres-meta is tested before PGlite only");
-else databases.push(["an installed server", () => startPostgresServer(installed, "postgres")]);
+else databases.push(["an installed server", () => startPostgres(installed, { settings: { fsync: "off" } })]);
 
 export interface Gateway {
   readonly meta: PostgresMeta;

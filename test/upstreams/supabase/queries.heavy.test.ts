@@ -17,7 +17,7 @@ describe.each(databases)("postgres-meta before %s", (_name, start) => {
       create type mood as enum ('sad', 'happy');
       create domain positive as int check (value > 0);
       create domain small as positive check (value < 100)`);
-  }, 300_000);
+  });
   afterAll(async () => {
     await client?.end();
     await direct?.end();

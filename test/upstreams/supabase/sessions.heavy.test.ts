@@ -20,7 +20,7 @@ beforeAll(async () => {
   client = await gateway.client();
   direct = await gateway.direct();
   await direct.query("create table notes (id int primary key, note text)");
-}, 300_000);
+});
 afterAll(async () => {
   await client?.end();
   await direct?.end();

@@ -20,7 +20,7 @@ beforeAll(async () => {
       EDGEWIRE_AUTH: "trust",
     },
   });
-}, 300_000);
+});
 
 afterAll(async () => {
   await worker?.stop();

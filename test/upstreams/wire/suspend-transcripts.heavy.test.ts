@@ -4,12 +4,12 @@ import { openSocket } from "../../../adapters/node/socket-stream.ts";
 import { parseUrl } from "../../../src/client/mod.ts";
 import { wireUpstream } from "../../../src/upstreams/mod.ts";
 import { whyDifferent } from "../../conformance/differences.ts";
-import { startPostgres } from "../../conformance/postgres-server.ts";
+import { startOracle } from "../../conformance/oracle-server.ts";
 import { PostgresTarget } from "../../conformance/postgres-target.ts";
 import { topics } from "../../conformance/transcripts/all.ts";
 import { playPausing } from "../../session/pausing-session.ts";
 
-const server = await startPostgres();
+const server = await startOracle();
 if (typeof server === "string") console.log(`transcripts of suspended sessions: not run, ${server}`);
 
 /** Sessions do better than PostgreSQL here, or worse: what was parsed before the table changed is parsed anew. */

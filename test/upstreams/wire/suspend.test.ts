@@ -10,7 +10,7 @@ import type { Upstream } from "../../../src/session/mod.ts";
 import { sharedUpstream, type WireOptions, wireUpstream } from "../../../src/upstreams/mod.ts";
 import type { PgError } from "../../../src/wire/mod.ts";
 import { testServer } from "../../client/server.ts";
-import { startPostgres } from "../../conformance/postgres-server.ts";
+import { startOracle } from "../../conformance/oracle-server.ts";
 import {
   bind,
   connect,
@@ -29,7 +29,7 @@ interface Server {
 }
 
 async function realServer(): Promise<Server | string> {
-  const server = await startPostgres();
+  const server = await startOracle();
   if (typeof server === "string") return server;
   const { options, ...address } = parseUrl(`postgres://postgres@127.0.0.1:${server.port}?sslmode=disable`);
   return { stop: server.stop, open: () => openSocket(address, options.connectTimeout) };

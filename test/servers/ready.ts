@@ -1,20 +1,9 @@
-/** Free ports, and waiting until a PostgreSQL server or a gateway answers on one. */
+/** Waiting until a PostgreSQL server or a gateway answers on its port. */
 
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { kill } from "./process.ts";
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 /** Waits until a startup packet is answered; throws, with the child killed, when it exits or takes too long. */
 export async function untilReady(child: ChildProcess, port: number, timeout: number): Promise<void> {

@@ -9,6 +9,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 const live = new Set<ChildProcess>();
+process.on("exit", killAll);
 
 export interface RunOptions {
   cwd?: string;
