@@ -14,7 +14,7 @@ import { asksForWebSocket, refuseUpgrade } from "./websocket-upgrade.ts";
 
 /**
  * Upgrades a request: gives `serve` the open connection, and what that gives the connection's frames. `context` is what
- * the runtime handed to `app.fetch` beside the request: the bindings on Workers, the connection's info on Deno.
+ * the runtime handed to `app.fetch` beside the request: its bindings, or what it knows of the connection.
  */
 export type Upgrade = (
   request: Request,

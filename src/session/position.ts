@@ -2,7 +2,7 @@
  * Error positions count characters from the start of the text that the client sent (PostgreSQL documentation, 53.8
  * Error and Notice Message Fields, `P`); an upstream sees one statement of it.
  */
-import { characterPosition } from "../sql/lexical-error.ts";
+import { characterPosition } from "../sql/position.ts";
 import { PgError } from "../wire/error.ts";
 import { guard } from "./call.ts";
 

@@ -4,7 +4,8 @@
 import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { decodeText, invalidEncoding } from "../wire/utf8.ts";
-import { characterPosition, lexicalError } from "./lexical-error.ts";
+import { lexicalError } from "./lexical-error.ts";
+import { characterPosition } from "./position.ts";
 
 const quote = 0x27;
 const backslash = 0x5c;

@@ -6,9 +6,10 @@ import { PgError } from "../wire/error.ts";
 import { sqlstate } from "../wire/sqlstate.ts";
 import { continuation, endOfWord, isDigit, isOperator, isWordStart, skipBlanks } from "./characters.ts";
 import { isEscapeCharacter, readBackslashes, resolveBackslashes, resolveUnicodeEscapes } from "./escapes.ts";
-import { characterPosition, lexicalError } from "./lexical-error.ts";
+import { lexicalError } from "./lexical-error.ts";
 import { foldCase, truncateName } from "./names.ts";
 import { endOfNumber, numberValue } from "./numbers.ts";
+import { characterPosition } from "./position.ts";
 
 /** `punctuation` is `, ; ( ) [ ] . .. : :: :=` and every character that belongs to no token (`$`, `\`, `{` ...). */
 export type TokenType =

@@ -4,7 +4,6 @@
 export { classify } from "./classify.ts";
 export { commandTag } from "./command-tag.ts";
 export { Lexer, type LexerOptions, type Token, type TokenType, tokenize } from "./lexer.ts";
-export { characterPosition } from "./lexical-error.ts";
 export { countParameters } from "./parameters.ts";
 export {
   createParser,
@@ -13,6 +12,7 @@ export {
   type PgQueryModule,
   type SyntaxNode,
 } from "./parser.ts";
+export { characterIndex, characterPosition } from "./position.ts";
 export { type SessionNeed, sessionNeeds } from "./session-needs.ts";
 export { type Statement, splitStatements } from "./split.ts";
 export type * from "./statement.ts";

@@ -1,7 +1,7 @@
 /** One client's statements over HTTP: which can go that way, with what in front of them, alone or as a batch. */
 import type { Call, Description, Result, Statement, StatementText } from "../../session/upstream.ts";
 import { PgError } from "../../wire/error.ts";
-import { type Descriptions, sameTypes } from "./descriptions.ts";
+import { type Descriptions, sameTypes } from "../descriptions.ts";
 import type { SqlHttp, SqlHttpAnswer, SqlHttpResult, SqlHttpStatement } from "./http.ts";
 import { resultOf } from "./http-result.ts";
 import type { Plan } from "./plan.ts";

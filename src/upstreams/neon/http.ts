@@ -4,23 +4,9 @@
  */
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import type { Fetch } from "../fetch.ts";
 import { connectionError, neverSent } from "../http-failure.ts";
 import { answerError, badAnswer, type Refusal, tooLargeRequest } from "./http-error.ts";
-
-/** What is used of the standard's `fetch`. */
-export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
-
-export interface FetchInit {
-  readonly method: "POST";
-  readonly headers: Record<string, string>;
-  readonly body: string;
-  readonly signal: AbortSignal;
-}
-
-export interface FetchResponse {
-  readonly status: number;
-  text(): Promise<string>;
-}
 
 export interface SqlHttpOptions {
   /** Where to post: `https://api.region.aws.neon.tech/sql`. */

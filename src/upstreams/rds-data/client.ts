@@ -2,6 +2,7 @@
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { connectionError } from "../http-failure.ts";
+import { wait } from "../wait.ts";
 import type { DataApiResponse, ExecuteResponse, Route, SignedFetch, SqlParameter } from "./api.ts";
 import { type ApiError, readError } from "./errors.ts";
 
@@ -130,21 +131,6 @@ export class DataApi {
       signal.removeEventListener("abort", abort);
     }
   }
-}
-
-/** Settles after so many milliseconds. @throws what the signal was aborted with */
-export function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-  });
 }
 
 /** An integer beyond what a double can hold is left as its digits. */

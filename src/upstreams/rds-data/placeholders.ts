@@ -5,7 +5,7 @@
  * A colon that stands for itself (the bounds of a slice, `a[1:n]`) would be taken for a parameter: a blank behind it
  * parts them, and means the same to PostgreSQL.
  */
-import { characterPosition, Lexer } from "../../sql/mod.ts";
+import { characterIndex, characterPosition, Lexer } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import type { Around } from "../as-source.ts";
@@ -88,7 +88,7 @@ function clientPosition(
   pieces: readonly Piece[],
   position: number,
 ): number | undefined {
-  const index = utf16Index(sent, position) ?? sent.length;
+  const index = characterIndex(sent, position) ?? sent.length;
   // The last piece that begins there or before; what stands between two pieces belongs to the first.
   let found: Piece | undefined;
   for (const piece of pieces) if (piece.served <= index) found = piece;
@@ -98,17 +98,6 @@ function clientPosition(
     sql.length,
   );
   return characterPosition(sql, source);
-}
-
-/** The index of the character with that number, from 1. Surrogate pairs are one character. */
-function utf16Index(text: string, position: number): number | undefined {
-  let index = 0;
-  for (let at = 1; at < position; at++) {
-    const code = text.codePointAt(index);
-    if (code === undefined) return undefined;
-    index += code < 0x10000 ? 1 : 2;
-  }
-  return index;
 }
 
 /** Refuses a parameter that no value was bound for, in PostgreSQL's words. */

@@ -3,8 +3,9 @@ import type { TransactionModes } from "../../session/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { defaultSetting, modesStatement } from "../kept-settings.ts";
+import { wait } from "../wait.ts";
 import type { SqlParameter } from "./api.ts";
-import { type Answer, type DataApi, wait } from "./client.ts";
+import type { Answer, DataApi } from "./client.ts";
 import type { StatementTypes } from "./description.ts";
 import { settingsStatement } from "./settings.ts";
 

@@ -4,8 +4,9 @@
  */
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
+import type { Fetch } from "../fetch.ts";
 import { connectionError, neverSent } from "../http-failure.ts";
-import type { Fetch } from "../neon/http.ts";
+import { wait } from "../wait.ts";
 import { badAnswer, type Refusal, readError } from "./errors.ts";
 import { column } from "./script.ts";
 
@@ -128,21 +129,6 @@ function readRows(text: string): Readonly<Record<string, unknown>>[] {
   }
   if (!Array.isArray(rows)) throw badAnswer("it has no rows");
   return rows;
-}
-
-/** Settles after so many milliseconds. @throws what the signal was aborted with */
-function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-  });
 }
 
 function tooLargeRequest(most: number): PgError {

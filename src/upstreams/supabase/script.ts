@@ -5,6 +5,7 @@
  * The API gives the rows of the last statement that has any, as objects of JavaScript's values: no types, no counts, no
  * two columns of one name. So all that matters comes as one column of text, which a request has the last one of.
  */
+import { characterIndex } from "../../sql/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 
@@ -45,7 +46,7 @@ export class Script {
 
   /** Where a position (in characters from 1) is in a statement of the client's; undefined: in none. */
   locate(position: number): { readonly statement: number; readonly position: number } | undefined {
-    const index = utf16Index(this.text, position);
+    const index = characterIndex(this.text, position);
     if (index === undefined) return undefined;
     for (const { sql, from, to, at, statement } of this.#sources) {
       if (index < at || index > at + to - from) continue;
@@ -53,17 +54,6 @@ export class Script {
     }
     return undefined;
   }
-}
-
-/** The index of the character with that number, from 1. Surrogate pairs are one character. */
-function utf16Index(text: string, position: number): number | undefined {
-  let index = 0;
-  for (let at = 1; at < position; at++) {
-    const code = text.codePointAt(index);
-    if (code === undefined) return undefined;
-    index += code < 0x10000 ? 1 : 2;
-  }
-  return index;
 }
 
 /** A string constant, whatever standard_conforming_strings is. */

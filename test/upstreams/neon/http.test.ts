@@ -1,13 +1,10 @@
 // The client of SQL over HTTP, with answers of all kinds: those of Neon's proxy, and of what may stand before it.
+
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
-import {
-  type Fetch,
-  type FetchInit,
-  SqlHttp,
-  type SqlHttpOptions,
-} from "../../../src/upstreams/neon/http.ts";
+import type { Fetch, FetchInit } from "../../../src/upstreams/fetch.ts";
+import { SqlHttp, type SqlHttpOptions } from "../../../src/upstreams/neon/http.ts";
 import { PgError } from "../../../src/wire/mod.ts";
 
 const never = new AbortController().signal;

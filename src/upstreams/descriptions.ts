@@ -2,7 +2,7 @@
  * Descriptions of statements by their texts, for all clients of an upstream: drivers ask for the same ones over and
  * over. A schema that others change is seen when a description has aged, or when a result contradicts it.
  */
-import type { Column, Description, StatementText } from "../../session/upstream.ts";
+import type { Column, Description, StatementText } from "../session/upstream.ts";
 
 /** Descriptions that are kept, the longest of their texts in characters, and milliseconds that they are good for. */
 const maxKept = 500;
