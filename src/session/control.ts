@@ -169,10 +169,17 @@ async function runSetting(host: ControlHost, statement: StatementClass, call: Ru
       if (deferrable !== undefined) settings.set("default_transaction_deferrable", deferrable ? "on" : "off");
       return command("SET");
     }
-    case "setTransaction":
-      throw new PgError(sqlstate.featureNotSupported, "SET TRANSACTION is not supported by this database", {
-        hint: "Name the modes in BEGIN, as in BEGIN ISOLATION LEVEL SERIALIZABLE.",
-      });
+    case "setTransaction": {
+      const { type, snapshot, ...modes } = statement;
+      if (snapshot !== undefined) {
+        throw new PgError(
+          sqlstate.featureNotSupported,
+          "SET TRANSACTION SNAPSHOT is not supported by this database",
+        );
+      }
+      await transaction.setModes(modes, call);
+      return command("SET");
+    }
     case "reset":
       settings.reset(statement.name);
       return command("RESET");

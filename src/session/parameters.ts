@@ -212,16 +212,17 @@ export class Parameters {
     this.#levels.push({ savepoint, values: new Map(this.#values), hidden: new Map(this.#hidden) });
   }
 
-  /** The modes that a transaction has begun with: they end with it. */
+  /** Modes of the transaction, be it BEGIN or SET TRANSACTION that gives them: they end with it. */
   setModes({ isolation, readOnly, deferrable }: TransactionModes): void {
     const modes = [
-      ["transaction_isolation", isolation ?? "read committed"],
-      ["transaction_read_only", readOnly ? "on" : "off"],
-      ["transaction_deferrable", deferrable ? "on" : "off"],
+      ["transaction_isolation", isolation],
+      ["transaction_read_only", readOnly],
+      ["transaction_deferrable", deferrable],
     ] as const;
-    for (const [key, value] of modes) {
-      this.#hidden.set(key, this.#values.get(key));
-      this.#change(key, value);
+    for (const [key, mode] of modes) {
+      if (mode === undefined) continue;
+      if (!this.#hidden.has(key)) this.#hidden.set(key, this.#values.get(key));
+      this.#change(key, typeof mode === "string" ? mode : mode ? "on" : "off");
     }
   }
 

@@ -16,6 +16,7 @@ export class Transaction {
   implicit = false;
   readonly #upstream: StatementSession;
   readonly #client: Client;
+  /** What BEGIN and SET TRANSACTION have asked for: AND CHAIN begins the next one with the same. */
   #modes: TransactionModes = {};
   /** The savepoints that are open, the innermost last. */
   readonly #savepoints: string[] = [];
@@ -35,6 +36,7 @@ export class Transaction {
     const modes = this.#defaults();
     await this.#upstream.begin({ ...modes, implicit: true }, call);
     this.implicit = true;
+    this.#modes = {};
     this.#begun(modes);
   }
 
@@ -51,17 +53,34 @@ export class Transaction {
       this.#warn(sqlstate.activeSqlTransaction, "there is already a transaction in progress");
       return;
     }
-    this.#modes = modes;
     if (this.implicit) {
-      this.#refuseLate(modes);
+      if (this.#upstream.setTransaction) await this.setModes(modes, call);
+      else this.#refuseLate(modes);
       this.implicit = false;
     } else {
+      this.#modes = modes;
       if (!this.#upstream.begin) throw unsupported();
       const all = { ...this.#defaults(), ...modes };
       await this.#upstream.begin(all, call);
       this.#begun(all);
     }
     this.status = "T";
+  }
+
+  /** SET TRANSACTION. */
+  async setModes(modes: TransactionModes, call: RunningCall): Promise<void> {
+    if (this.status === "I" && !this.implicit) {
+      this.#warn(sqlstate.noActiveSqlTransaction, "SET TRANSACTION can only be used in transaction blocks");
+      return;
+    }
+    if (!this.#upstream.setTransaction) {
+      throw new PgError(sqlstate.featureNotSupported, "SET TRANSACTION is not supported by this database", {
+        hint: "Name the modes in BEGIN, as in BEGIN ISOLATION LEVEL SERIALIZABLE.",
+      });
+    }
+    if (Object.keys(modes).length > 0) await this.#upstream.setTransaction(modes, call);
+    this.#client.settings.setModes(modes);
+    this.#modes = { ...this.#modes, ...modes };
   }
 
   /** COMMIT; gives the command tag, which is ROLLBACK for a failed block. */
@@ -166,7 +185,8 @@ export class Transaction {
   #begun(modes: TransactionModes): void {
     const { settings } = this.#client;
     settings.begin();
-    if (this.#upstream.settings !== "upstream") settings.setModes(modes);
+    if (this.#upstream.settings === "upstream") return;
+    settings.setModes({ isolation: "read committed", readOnly: false, deferrable: false, ...modes });
   }
 
   async #prepareChannels(channels: Channels): Promise<void> {
@@ -186,7 +206,7 @@ export class Transaction {
     await this.#upstream.rollback?.(new RunningCall(this.#client));
   }
 
-  /** BEGIN behind other statements of the same message: the transaction is under way, and its modes are settled. */
+  /** BEGIN behind other statements of the same message: the transaction is under way, its modes are settled. */
   #refuseLate({ isolation, readOnly, deferrable }: TransactionModes): void {
     const defaults = this.#defaults();
     const late = (mode: string): PgError =>

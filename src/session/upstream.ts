@@ -90,6 +90,8 @@ export interface StatementSession extends Suspendable {
   commit?(call: Call): void | Promise<void>;
   /** ROLLBACK, and the end of a client that left a transaction open. It is not cancelled. */
   rollback?(call: Call): void | Promise<void>;
+  /** SET TRANSACTION in what `begin` has opened. Without it it is 0A000. @throws PgError 25001 where it comes too late */
+  setTransaction?(modes: TransactionModes, call: Call): void | Promise<void>;
   /** SAVEPOINT, RELEASE and ROLLBACK TO. Without it they are 0A000. */
   savepoint?(action: SavepointAction, call: Call): void | Promise<void>;
   /** LISTEN; push with `ClientContext.notify`. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings what `npm run test:clients` needs: a few system packages where apt can install them, the Python drivers,
-# pgjdbc, and the Go and Rust clients compiled. Everything else goes to test/clients/.cache.
+# pgjdbc, Prisma, and the Go and Rust clients compiled. Everything else goes to test/clients/.cache.
 # Quick when all is there. A toolchain that is missing (Java, Go, Rust) is named and left alone: its clients are
 # then reported as skipped. Exits non-zero only when something that should have worked did not.
 set -uo pipefail
@@ -109,6 +109,16 @@ elif ! cmp -s server/pom.xml "$cache/server/pom.xml"; then
   fi
 else
   say "PostgreSQL 17: ready"
+fi
+
+# --- Prisma ----------------------------------------------------------------------------------------------------
+
+if ! cmp -s prisma/package-lock.json "$cache/prisma-lock.json" || [[ ! -d prisma/node_modules ]]; then
+  if attempt "Prisma" 600 npm ci --prefix prisma --ignore-scripts --no-audit --no-fund --loglevel=error; then
+    cp prisma/package-lock.json "$cache/prisma-lock.json"
+  fi
+else
+  say "Prisma: ready"
 fi
 
 # --- Go and Rust: run.ts compiles them too; here, outside its time limits, the first time --------------------

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { find, run } from "../servers/process.ts";
 
 export const folder: string = fileURLToPath(new URL(".", import.meta.url));
+const root = join(folder, "..", "..");
 const cache = join(folder, ".cache");
 const python = join(cache, "python", "bin", "python");
 const jar = join(cache, "java", "postgresql.jar");
@@ -80,7 +81,15 @@ export const programs: readonly Program[] = [
   },
   { ...nodeProgram("pg"), targets: [...libraries, "rds-data"] },
   { ...nodeProgram("postgres.js", "postgres"), targets: [...libraries, "rds-data"] },
-  ...["drizzle", "kysely", "prisma", "sequelize", "typeorm"].map((name) => nodeProgram(name)),
+  ...["drizzle", "kysely", "sequelize", "typeorm"].map((name) => nodeProgram(name)),
+  {
+    name: "prisma",
+    missing: async () =>
+      existsSync(join(folder, "prisma", "node_modules")) ? undefined : `Prisma is not installed: ${install}`,
+    build: buildPrisma,
+    command: [process.execPath, join(folder, "prisma", "checks.ts")],
+    targets: [...libraries, "rds-data"],
+  },
 ];
 
 function nodeProgram(name: string, file: string = name): Program {
@@ -91,6 +100,19 @@ function nodeProgram(name: string, file: string = name): Program {
     command: [process.execPath, join(folder, "node", `${file}.ts`)],
     targets: libraries,
   };
+}
+
+/**
+ * The command line asks for its engine for migrations whatever it does, which comes from elsewhere than npm. It does not run
+ * it to generate a client, so that any program will do.
+ */
+async function buildPrisma(): Promise<string | undefined> {
+  const cwd = join(folder, "prisma");
+  const env = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" };
+  return (
+    (await compile(process.execPath, ["node_modules/prisma/build/index.js", "generate"], cwd, env)) ??
+    (await compile(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], cwd, {}))
+  );
 }
 
 function pythonProgram(name: string, module: string): Program {

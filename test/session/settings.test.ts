@@ -213,10 +213,6 @@ describe("SET, RESET and SHOW", () => {
     ],
     ["set role admin", "0A000 roles are not supported by this database"],
     ["set session authorization admin", "0A000 roles are not supported by this database"],
-    [
-      "set transaction isolation level serializable",
-      "0A000 SET TRANSACTION is not supported by this database",
-    ],
   ])("%s is refused", async (sql, error) => {
     expect(await answers([sql])).toEqual([`ErrorResponse ERROR ${error}`]);
   });

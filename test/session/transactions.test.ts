@@ -288,6 +288,74 @@ describe("modes", () => {
   });
 });
 
+describe("SET TRANSACTION", () => {
+  const setting = (): Scripted => {
+    const script = transactional({
+      setTransaction: (modes) => {
+        if (modes.isolation === "repeatable read") throw new PgError("25001", "too late");
+        script.calls.push(`modes ${JSON.stringify(modes)}`);
+      },
+    });
+    return script;
+  };
+
+  test("goes to the upstream, and SHOW tells it until the transaction ends, which AND CHAIN goes on with", async () => {
+    const { lines, calls } = await asked(
+      [
+        query("begin read only; set transaction isolation level serializable"),
+        query("show transaction_isolation; show transaction_read_only"),
+        query("commit and chain; show transaction_isolation; rollback"),
+        query("show transaction_isolation"),
+      ],
+      setting(),
+    );
+    expect(lines.filter((line) => line.startsWith("DataRow"))).toEqual([
+      "DataRow serializable",
+      "DataRow on",
+      "DataRow serializable",
+      "DataRow read committed",
+    ]);
+    expect(calls).toEqual([
+      "begin readOnly=true",
+      'modes {"isolation":"serializable"}',
+      "commit",
+      "begin readOnly=true isolation=serializable",
+      "rollback",
+    ]);
+  });
+
+  test("fails the transaction where the upstream refuses it", async () => {
+    const { lines, statuses, calls } = await asked(
+      [query("begin"), query("set transaction isolation level repeatable read"), query("commit")],
+      setting(),
+    );
+    expect(lines).toContain("ErrorResponse ERROR 25001 too late");
+    expect(statuses).toBe("TEI");
+    expect(calls).toEqual(["begin", "rollback"]);
+  });
+
+  test("is what BEGIN in the middle of a query asks for", async () => {
+    const { calls } = await asked([query("x; begin read only; y; commit")], setting());
+    expect(calls).toEqual(["begin implicit", "query x", 'modes {"readOnly":true}', "query y", "commit"]);
+  });
+
+  test("outside of a transaction is a warning, of a snapshot, or without the upstream's help, 0A000", async () => {
+    const warned = await asked([query("set transaction read only")], setting());
+    expect(warned.lines).toEqual([
+      "NoticeResponse WARNING 25P01 SET TRANSACTION can only be used in transaction blocks",
+      "CommandComplete SET",
+      "ReadyForQuery I",
+    ]);
+    expect(warned.calls).toEqual([]);
+    const snapshot = await asked([query("begin; set transaction snapshot '1-2'")], setting());
+    expect(snapshot.lines).toContain(
+      "ErrorResponse ERROR 0A000 SET TRANSACTION SNAPSHOT is not supported by this database",
+    );
+    const { lines } = await asked([query("begin; set transaction read only")]);
+    expect(lines).toContain("ErrorResponse ERROR 0A000 SET TRANSACTION is not supported by this database");
+  });
+});
+
 describe("an upstream without transactions", () => {
   test("BEGIN is 0A000, with a hint", async () => {
     const client = await connect(scripted());

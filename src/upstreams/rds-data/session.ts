@@ -19,7 +19,7 @@ import type { BuiltInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { type CopySession, runCopy } from "../copy/mod.ts";
-import { defaultModes, differingSettings } from "../kept-settings.ts";
+import { defaultModes, differingSettings, modesStatement } from "../kept-settings.ts";
 import { columnsOf, queryOfCursor, resultTypesUnknown } from "./description.ts";
 import { refuseUnbound } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
@@ -130,9 +130,14 @@ export class RdsDataSession implements StatementSession {
     return this.#database.types.find(typeOids);
   }
 
+  /** Settings come with the first statement: it takes a query to set them, behind which SET TRANSACTION is too late. */
   async begin(modes: TransactionModes, { signal }: Call): Promise<void> {
-    const settings = differingSettings(this.#client.parameters);
-    this.#transaction = await DataTransaction.begin(this.#database.api, modes, settings, signal);
+    this.#transaction = await DataTransaction.begin(this.#database.api, modes, new Map(), signal);
+  }
+
+  async setTransaction(modes: TransactionModes, { signal }: Call): Promise<void> {
+    const sql = modesStatement(modes);
+    if (sql !== undefined) await this.#transaction?.run(sql, signal);
   }
 
   async commit(): Promise<void> {

@@ -27,7 +27,6 @@ export const rdsData: TestedUpstream = {
     },
     { because: "advisory locks of the session are refused", sign: /^\+ .* C "0A000" M "advisory locks/ },
     { because: "PREPARE TRANSACTION is refused", sign: /^\+ .* C "0A000" M "PREPARE TRANSACTION/ },
-    { because: "SET TRANSACTION is refused: modes are BEGIN's", sign: /^\+ .* C "0A000" M "SET TRANSACTION/ },
     { because: "SET ROLE is refused", sign: /^\+ .* C "0A000" M "roles are not supported/ },
     { because: "FunctionCall is refused", sign: /^\+ .* C "0A000" M "the function call protocol/ },
     {

@@ -84,6 +84,19 @@ describe("transactions", () => {
     expect(await code("insert into books values (1, 'a')")).toBe("25006");
   });
 
+  test("have the modes of SET TRANSACTION, before their first query, whatever the client has set", async () => {
+    await client.query("set search_path = public, pg_catalog");
+    await client.query("begin");
+    await client.query("set transaction isolation level serializable, read only");
+    expect(await rows("select current_setting('transaction_isolation')")).toEqual([["serializable"]]);
+    expect(await rows("show transaction_read_only")).toEqual([["on"]]);
+    expect(await code("set transaction isolation level read committed")).toBe("25001");
+    await client.query("rollback");
+    expect(await rows("show transaction_isolation")).toEqual([["read committed"]]);
+    await client.query("set transaction read only");
+    expect(await code("insert into books values (1, 'a')")).toBe("");
+  });
+
   test("are around a Query of several statements", async () => {
     expect(await code("insert into books values (1, 'a'); insert into books values (1, 'a')")).toBe("23505");
     expect(await rows("select * from books")).toEqual([]);
@@ -385,7 +398,7 @@ describe("refusals", () => {
     ["select set_config('no_such_setting', 'x', false)", /^0A000 .*SET/],
     ["select lower(set_config('search_path', 'x', false))", /^0A000 .*SET/],
     ["set role books", /^0A000/],
-    ["set transaction read only", /^0A000 .*BEGIN/],
+    ["begin; set transaction snapshot '1-2'", /^0A000/],
     ["prepare transaction 'x'", /^(0A000|25P01)/],
     ["load 'x'", /^(0A000|58P01|42501)/],
   ])("%s", async (text, expected) => {

@@ -19,10 +19,7 @@ export const rdsData: Adapter<Faulty> = {
     pipelines: "transaction",
     "portals in steps": "transaction",
     "BEGIN … COMMIT": "transaction",
-    "SET TRANSACTION": {
-      refused: "0A000",
-      hint: "Name the modes in BEGIN, as in BEGIN ISOLATION LEVEL SERIALIZABLE.",
-    },
+    "SET TRANSACTION": "transaction",
     savepoints: "transaction",
     "SET, SHOW, RESET": "gateway, transaction",
     "settings of the StartupMessage": "gateway, transaction",
