@@ -14,6 +14,7 @@ import type { ParsedStatement } from "./parser.ts";
  * - `listen`: LISTEN, UNLISTEN
  * - `copy`: COPY FROM STDIN, TO STDOUT
  * - `advisoryLock`: advisory locks of the session
+ * - `advisoryUnlock`: to let go of all of them, which is nothing to a session that cannot have any
  * - `sequence`: currval() and lastval(), which look at what the session did before
  * - `unknown`: DO, CALL and LOAD may do any of these
  */
@@ -26,6 +27,7 @@ export type SessionNeed =
   | "listen"
   | "copy"
   | "advisoryLock"
+  | "advisoryUnlock"
   | "sequence"
   | "unknown";
 
@@ -54,7 +56,7 @@ const byFunction: ReadonlyMap<string, SessionNeed> = new Map<string, SessionNeed
     [`pg_try_advisory_lock${mode}`, "advisoryLock"],
     [`pg_advisory_unlock${mode}`, "advisoryLock"],
   ]),
-  ["pg_advisory_unlock_all", "advisoryLock"],
+  ["pg_advisory_unlock_all", "advisoryUnlock"],
 ]);
 
 const known: WeakMap<ParsedStatement, ReadonlySet<SessionNeed>> = new WeakMap();

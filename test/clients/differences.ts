@@ -144,7 +144,6 @@ const differences: readonly Difference[] = [
         "cursors WITH HOLD cannot be had",
       "psql: settings of one psql are not seen by another": "roles are not supported by this database",
       "psycopg2: ParameterStatus follows SET, RESET and ROLLBACK": 'DateStyle "German" is not supported',
-      "asyncpg: 8 concurrent connections from a pool": "advisory locks of a session cannot be had",
     },
   },
   {

@@ -152,7 +152,8 @@ describe("what a statement needs of a session", () => {
     ["listen", ["listen c", "unlisten *"]],
     ["copy", ["copy t from stdin", "copy (select 1) to stdout"]],
     ["advisoryLock", ["select pg_advisory_lock(1)", "select 1 where pg_try_advisory_lock_shared(1, 2)"]],
-    ["advisoryLock", ["select pg_advisory_unlock_all()", "explain analyze select pg_advisory_unlock(1)"]],
+    ["advisoryLock", ["explain analyze select pg_advisory_unlock(1)"]],
+    ["advisoryUnlock", ["select pg_advisory_unlock_all()"]],
     ["sequence", ["select currval('s')", "insert into t values (lastval())"]],
     ["unknown", ["do $$ begin end $$", "call p()", "load 'x'"]],
   ];

@@ -114,10 +114,14 @@ function makePlan(statement: ParsedStatement): Plan {
     pins: pins(statement, kind, needs, resets),
     customSettings: customSettings(kind, needs, text),
     hides: hides(needs, text),
-    frees: freeing.has(type) || resets || needs.has("advisoryLock") || needs.has("setting"),
+    frees: freeing.has(type) || resets || frees(needs),
     changesSchema: !schemaless.has(type) || node.intoClause !== undefined,
     harmless: type === "SelectStmt" && !tunnel && isHarmless(node),
   };
+}
+
+function frees(needs: ReadonlySet<SessionNeed>): boolean {
+  return needs.has("advisoryLock") || needs.has("advisoryUnlock") || needs.has("setting");
 }
 
 /** The plan for one statement. */

@@ -15,8 +15,8 @@ import { sqlstate } from "../../wire/sqlstate.ts";
 import { refuseCursorOutsideTransaction } from "../cursor-refusal.ts";
 import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
+import { type SetConfig, setConfigOf } from "../set-config.ts";
 import { changesData, hasReturning, isQuery, outlivesTransaction } from "../statement-traits.ts";
-import { type SetConfig, setConfigOf } from "./set-config.ts";
 
 export interface Plan {
   readonly kind: StatementClass;
@@ -145,6 +145,7 @@ function refuse(
     case "transaction":
       if (kind.type === "commitPrepared" || kind.type === "rollbackPrepared") return;
       return lost("PREPARE TRANSACTION and exported snapshots", "Use a transaction of one client.");
+    case "advisoryUnlock":
     case "copy":
     case "unknown":
       return;

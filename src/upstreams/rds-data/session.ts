@@ -7,7 +7,6 @@ import type {
   ClientContext,
   Description,
   Result,
-  Row,
   SavepointAction,
   Statement,
   StatementSession,
@@ -20,11 +19,11 @@ import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { type CopySession, runCopy } from "../copy/mod.ts";
 import { defaultModes, differingSettings, modesStatement } from "../kept-settings.ts";
+import { runSetConfig } from "../set-config.ts";
 import { columnsOf, queryOfCursor, resultTypesUnknown } from "./description.ts";
 import { refuseUnbound } from "./placeholders.ts";
 import { type Plan, planOf, refuseSessionNeeds } from "./plan.ts";
 import { forget, Runs } from "./runs.ts";
-import type { SetConfig } from "./set-config.ts";
 import { DataTransaction } from "./transaction.ts";
 import type { RdsDataDatabase } from "./upstream.ts";
 import type { Version } from "./version.ts";
@@ -52,7 +51,9 @@ export class RdsDataSession implements StatementSession {
     if (plan.kind.type === "closeCursor" && !this.#transaction)
       return { type: "command", tag: commandTag(plan.kind) };
     if (plan.needs.has("copy")) return this.#copy(statement.sql, call);
-    if (plan.setConfig) return this.#setConfig(statement, plan.setConfig, call);
+    if (plan.setConfig) {
+      return runSetConfig(plan.setConfig, this.#client, (sql) => this.query({ ...statement, sql }, call));
+    }
     const settings = differingSettings(this.#client.parameters);
     const transaction = this.#transaction;
     if (transaction) {
@@ -67,19 +68,6 @@ export class RdsDataSession implements StatementSession {
     return this.#inOwn(own, () =>
       this.#runs.run({ statement, plan, transaction: own, settings, signal }, own),
     );
-  }
-
-  async #setConfig(statement: Statement, { sql, calls }: SetConfig, call: Call): Promise<Result> {
-    const result = await this.query({ ...statement, sql }, call);
-    if (result.type !== "rows") return result;
-    const rows: Row[] = [];
-    if (Symbol.asyncIterator in result.rows) for await (const batch of result.rows) rows.push(...batch);
-    else rows.push(...result.rows);
-    for (const { column, setting } of calls) {
-      const value = rows[0]?.[column];
-      if (typeof value === "string") this.#client.setParameter(setting, value);
-    }
-    return { ...result, rows };
   }
 
   #copy(sql: string, call: Call): Promise<Result> {

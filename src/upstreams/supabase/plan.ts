@@ -13,6 +13,7 @@ import {
 import { oid } from "../../types/mod.ts";
 import { isHarmless } from "../harmless.ts";
 import { planner } from "../planner.ts";
+import { type SetConfig, setConfigOf } from "../set-config.ts";
 import { changesData, hasReturning, isQuery, outlivesTransaction } from "../statement-traits.ts";
 
 /**
@@ -40,6 +41,8 @@ export interface Plan {
   readonly utilityType: number;
   /** Descriptions may be out of date afterwards. */
   readonly changesSchema: boolean;
+  /** What it sets for the session, where the gateway can keep that. */
+  readonly setConfig: SetConfig | undefined;
   /** Makes something temporary that outlives the transaction. */
   readonly makesTemporary: boolean;
 }
@@ -58,6 +61,7 @@ function unknown(sql: string): Plan {
     merges: false,
     utilityType: oid.text,
     changesSchema: true,
+    setConfig: undefined,
     makesTemporary: false,
   };
 }
@@ -90,6 +94,7 @@ function makePlan(statement: ParsedStatement): Plan {
     merges: type === "MergeStmt",
     utilityType: type === "ExplainStmt" ? explainType(node.options) : oid.text,
     changesSchema: !preparable && !schemaless.has(type),
+    setConfig: needs.has("setting") ? setConfigOf(statement) : undefined,
     makesTemporary: needs.has("temporary") && outlivesTransaction(statement),
   };
 }

@@ -27,22 +27,25 @@ export function notAtOnce(): PgError {
 /** @throws PgError 0A000, or what PostgreSQL says outside of transactions */
 export function refuseSessionNeeds(plan: Plan): void {
   for (const need of plan.needs) {
-    const refusal = refuse(need, plan.kind);
+    const refusal = refuse(need, plan);
     if (refusal) throw refusal;
   }
 }
+
+/** What a transaction can have. */
+const batched: ReadonlySet<SessionNeed> = new Set<SessionNeed>(["advisoryUnlock", "sequence", "unknown"]);
 
 /** Whether a statement can be one of several in a request. */
 export function canBeBatched({ needs, shape, makesTemporary }: Plan): boolean {
   if (shape === "call") return false;
   for (const need of needs) {
-    if (need === "sequence" || need === "unknown" || (need === "temporary" && !makesTemporary)) continue;
+    if (batched.has(need) || (need === "temporary" && !makesTemporary)) continue;
     return false;
   }
   return true;
 }
 
-function refuse(need: SessionNeed, kind: StatementClass): PgError | undefined {
+function refuse(need: SessionNeed, { kind, setConfig }: Plan): PgError | undefined {
   switch (need) {
     case "temporary":
       return lost(
@@ -61,12 +64,14 @@ function refuse(need: SessionNeed, kind: StatementClass): PgError | undefined {
     case "advisoryLock":
       return lost("advisory locks of a session", "Use pg_advisory_xact_lock() in one Query with the rest.");
     case "setting":
+      if (setConfig) return undefined;
       return lost("set_config() beyond the transaction", "Use SET, which the gateway keeps.");
     case "sequence":
       return lost("currval() and lastval()", "Use INSERT … RETURNING.");
     case "transaction":
       if (kind.type === "commitPrepared" || kind.type === "rollbackPrepared") return undefined;
       return lost("PREPARE TRANSACTION and exported snapshots", wholeHint);
+    case "advisoryUnlock":
     case "copy":
     case "unknown":
       return undefined;

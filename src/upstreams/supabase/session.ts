@@ -17,6 +17,7 @@ import type { BuiltInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { runCopy } from "../copy/mod.ts";
 import { defaultModes, differingSettings, modesStatement } from "../kept-settings.ts";
+import { runSetConfig } from "../set-config.ts";
 import { addCall, askOutput, readCall } from "./call.ts";
 import type { Defaults } from "./defaults.ts";
 import { addDescription, describeOther, readDescription, undescribable } from "./description.ts";
@@ -65,6 +66,9 @@ export class SupabaseSession implements StatementSession {
     refuseSessionNeeds(plan);
     if (plan.kind.type === "closeCursor") return { type: "command", tag: commandTag(plan.kind) };
     if (this.#implicit && plan.mayChange) throw notAtOnce();
+    if (plan.setConfig) {
+      return runSetConfig(plan.setConfig, this.#client, (sql) => this.query({ ...statement, sql }, call));
+    }
     const step = { statement, plan, index: 0 };
     await this.#check([step], signal);
     if (plan.shape === "call") return this.#procedure(step, signal);

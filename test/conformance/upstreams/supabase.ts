@@ -27,7 +27,6 @@ export const supabase: TestedUpstream = {
     },
     { because: "PREPARE and EXECUTE in SQL are refused", sign: /^\+ .* C "0A000" M "PREPARE and EXECUTE/ },
     { because: "advisory locks of the session are refused", sign: /^\+ .* C "0A000" M "advisory locks/ },
-    { because: "set_config() beyond the transaction is refused", sign: /^\+ .* C "0A000" M "set_config\(\)/ },
     { because: "SET ROLE is refused", sign: /^\+ .* C "0A000" M "roles are not supported/ },
     { because: "FunctionCall is refused", sign: /^\+ .* C "0A000" M "the function call protocol/ },
     {

@@ -55,6 +55,7 @@ describe("plans", () => {
     ["copy t from stdin", "tunnel"],
     ["copy t to '/a/file'", "http"],
     ["select pg_advisory_lock(1)", "tunnel pins frees"],
+    ["select pg_advisory_unlock_all()", "tunnel frees"],
     ["select pg_advisory_xact_lock(1)", "http plain"],
     ["select currval('s')", "tunnel"],
     ["do $$ begin null; end $$", "tunnel pins frees changesSchema"],

@@ -414,6 +414,8 @@ describe("refusals", () => {
     expect(await rows("fetch 2 from c")).toEqual([[1], [2]]);
     await client.query("close c");
     expect(await rows("select pg_advisory_xact_lock(1)::text")).toEqual([[""]]);
+    // A pool's reset of a connection.
+    await client.query("select pg_advisory_unlock_all(); close all; reset all");
     await client.query("create sequence if not exists numbers");
     const numbers = await rows("select nextval('numbers')");
     expect(await rows("select currval('numbers')")).toEqual(numbers);

@@ -204,9 +204,25 @@ describe("SET", () => {
   });
 });
 
-test("SET ROLE and set_config() beyond the transaction are refused", async () => {
-  expect((await refused(client.query("select set_config('work_mem', '1MB', false)"))).code).toBe("0A000");
-  expect(await rows("select set_config('work_mem', '1MB', true)")).toEqual([["1MB"]]);
+test("set_config() is kept, if the server takes the value", async () => {
+  const own = await gateway.client();
+  try {
+    gateway.forget();
+    expect(
+      await rows("select current_setting('jit') as was, set_config('jit', $1, false)", ["off"], own),
+    ).toEqual([["on", "off"]]);
+    expect(await rows("select current_setting('jit')", [], own)).toEqual([["off"]]);
+    expect(await rows("show jit", [], own)).toEqual([["off"]]);
+    expect((await refused(own.query("select set_config('timezone', 'No/Where', false)"))).code).toBe("22023");
+    expect((await refused(own.query("select set_config(note, 'x', false) from notes"))).code).toBe("0A000");
+    expect(await rows("select set_config('work_mem', '1MB', true)", [], own)).toEqual([["1MB"]]);
+  } finally {
+    await own.end();
+  }
+  expect(await rows("select current_setting('jit')")).toEqual([["on"]]);
+});
+
+test("SET ROLE is refused", async () => {
   expect((await refused(client.query("set role pg_monitor"))).code).toBe("0A000");
 });
 
@@ -254,6 +270,8 @@ test("LISTEN is refused where the gateway has no broker; NOTIFY is the database'
 test("advisory locks of a session are refused, those of a transaction end with the request", async () => {
   expect((await refused(client.query("select pg_advisory_lock(1)"))).code).toBe("0A000");
   await client.query("select pg_advisory_xact_lock(1)");
+  // A pool's reset of a connection.
+  await client.query("select pg_advisory_unlock_all(); close all; reset all");
   expect(await rows("select pg_try_advisory_lock(1), pg_advisory_unlock(1)", [], direct)).toEqual([
     [true, true],
   ]);

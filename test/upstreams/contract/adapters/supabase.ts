@@ -25,7 +25,7 @@ export const supabase: Adapter<Faulty> = {
     savepoints: { refused: "0A000", hint: atOnce },
     "SET, SHOW, RESET": { otherwise: "gateway, HTTP" },
     "settings of the StartupMessage": "gateway, HTTP",
-    "set_config()": { refused: "0A000", hint: "Use SET, which the gateway keeps." },
+    "set_config()": "gateway",
     "SET ROLE": { refused: "0A000", hint: undefined },
     "DISCARD ALL": { otherwise: "gateway" },
     "temporary tables": {

@@ -1,9 +1,10 @@
 /**
- * `SELECT set_config(name, value, false)`, which is how drivers SET: the API's session is gone with its request, so it runs
- * there as of the transaction alone, which checks the value, and the gateway keeps what it gave.
+ * `SELECT set_config(name, value, false)`, which is how drivers SET, through an API whose session is gone with its request:
+ * it runs there as of the transaction alone, which checks the value, and the gateway keeps what it gave.
  */
-import type { ParsedStatement } from "../../sql/mod.ts";
-import { keptSettings } from "../kept-settings.ts";
+import type { ClientContext, Result, Row } from "../session/mod.ts";
+import type { ParsedStatement } from "../sql/mod.ts";
+import { keptSettings } from "./kept-settings.ts";
 
 /** Settings that a statement sets for the session, by calls that are columns of their own. */
 export interface SetConfig {
@@ -62,6 +63,24 @@ export function setConfigOf({ type, node, text, start }: ParsedStatement): SetCo
     calls.push({ column, setting: known });
   }
   return calls.length > 0 ? { sql, calls } : undefined;
+}
+
+/** `run` runs the changed statement. What it has set is the client's from then on. */
+export async function runSetConfig(
+  { sql, calls }: SetConfig,
+  client: ClientContext,
+  run: (sql: string) => Promise<Result>,
+): Promise<Result> {
+  const result = await run(sql);
+  if (result.type !== "rows") return result;
+  const rows: Row[] = [];
+  if (Symbol.asyncIterator in result.rows) for await (const batch of result.rows) rows.push(...batch);
+  else rows.push(...result.rows);
+  for (const { column, setting } of calls) {
+    const value = rows[0]?.[column];
+    if (typeof value === "string") client.setParameter(setting, value);
+  }
+  return { ...result, rows };
 }
 
 function keptName(name: string | undefined): string | undefined {
