@@ -3,15 +3,15 @@
 import { findPostgres, type PostgresServer, startPostgres } from "../../test/servers/postgres.ts";
 import { announce, endWhenTold } from "./announce.ts";
 
-let server: PostgresServer | undefined;
-endWhenTold(() => server?.stop());
+let starting: Promise<PostgresServer> | undefined;
+endWhenTold(async () => (await starting)?.stop());
 
 const bin = await findPostgres();
 if (bin === undefined) announce({ type: "missing", reason: "no PostgreSQL server is installed" });
 else {
   try {
-    server = await startPostgres(bin, { settings: { max_connections: "200" } });
-    const { port, pid, version } = server;
+    starting = startPostgres(bin, { settings: { max_connections: "200" } });
+    const { port, pid, version } = await starting;
     announce({ type: "ready", port, pid, version: String(version) });
   } catch (cause) {
     announce({ type: "missing", reason: (cause as Error).message });

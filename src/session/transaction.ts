@@ -8,6 +8,7 @@ import { sqlstate } from "../wire/sqlstate.ts";
 import { RunningCall } from "./call.ts";
 import type { Channels } from "./channels.ts";
 import type { Client } from "./client.ts";
+import { defaultModes } from "./transaction-modes.ts";
 import type { SavepointAction, StatementSession, TransactionModes, TransactionStatus } from "./upstream.ts";
 
 export class Transaction {
@@ -33,7 +34,7 @@ export class Transaction {
   /** Opens the implicit transaction, where the upstream has transactions and none is open. */
   async beginImplicit(call: RunningCall): Promise<void> {
     if (this.status !== "I" || this.implicit || !this.#upstream.begin) return;
-    const modes = this.#defaults();
+    const modes = defaultModes(this.#client.parameters);
     await this.#upstream.begin({ ...modes, implicit: true }, call);
     this.implicit = true;
     this.#modes = {};
@@ -60,7 +61,7 @@ export class Transaction {
     } else {
       this.#modes = modes;
       if (!this.#upstream.begin) throw unsupported();
-      const all = { ...this.#defaults(), ...modes };
+      const all = { ...defaultModes(this.#client.parameters), ...modes };
       await this.#upstream.begin(all, call);
       this.#begun(all);
     }
@@ -206,9 +207,9 @@ export class Transaction {
     await this.#upstream.rollback?.(new RunningCall(this.#client));
   }
 
-  /** BEGIN behind other statements of the same message: the transaction is under way, its modes are settled. */
+  /** BEGIN behind other statements of the same message: the transaction is under way, with the modes that it has. */
   #refuseLate({ isolation, readOnly, deferrable }: TransactionModes): void {
-    const defaults = this.#defaults();
+    const defaults = defaultModes(this.#client.parameters);
     const late = (mode: string): PgError =>
       new PgError(sqlstate.activeSqlTransaction, `${mode} must be called before any query`);
     if (isolation !== undefined && isolation !== (defaults.isolation ?? "read committed")) {
@@ -236,17 +237,6 @@ export class Transaction {
 
   #warn(code: string, message: string): void {
     this.#client.notice(message, { severity: "WARNING", code });
-  }
-
-  /** The modes that SET SESSION CHARACTERISTICS and default_transaction_* ask for. */
-  #defaults(): TransactionModes {
-    const { parameters } = this.#client;
-    const isolation = parameters.get("default_transaction_isolation");
-    return {
-      ...(isolation !== undefined && isolation !== "read committed" && { isolation }),
-      ...(parameters.get("default_transaction_read_only") === "on" && { readOnly: true }),
-      ...(parameters.get("default_transaction_deferrable") === "on" && { deferrable: true }),
-    };
   }
 }
 

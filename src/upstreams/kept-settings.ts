@@ -2,7 +2,6 @@
  * Settings of a client's session that the gateway keeps, for APIs that give each request another session: what differs
  * from what that session has is set anew in each request or transaction, for it alone (`set_config(…, true)`).
  */
-import type { TransactionModes } from "../session/mod.ts";
 
 /** Those that change what a statement does or gives. Names and notices (application_name, client_min_messages) do not. */
 const defaults: ReadonlyMap<string, string> = new Map([
@@ -49,24 +48,4 @@ export function differingSettings(
 /** PostgreSQL's default of a setting. */
 export function defaultSetting(name: string): string {
   return defaults.get(name) ?? "";
-}
-
-/** What SET SESSION CHARACTERISTICS has asked for. */
-export function defaultModes(parameters: ReadonlyMap<string, string>): TransactionModes {
-  const isolation = parameters.get("default_transaction_isolation");
-  return {
-    ...(isolation !== undefined && isolation !== "read committed" && { isolation }),
-    ...(parameters.get("default_transaction_read_only") === "on" && { readOnly: true }),
-    ...(parameters.get("default_transaction_deferrable") === "on" && { deferrable: true }),
-  };
-}
-
-/** SET TRANSACTION, the first statement of one that has modes. */
-export function modesStatement({ isolation, readOnly, deferrable }: TransactionModes): string | undefined {
-  const modes = [
-    isolation !== undefined && `ISOLATION LEVEL ${isolation.toUpperCase()}`,
-    readOnly !== undefined && (readOnly ? "READ ONLY" : "READ WRITE"),
-    deferrable !== undefined && (deferrable ? "DEFERRABLE" : "NOT DEFERRABLE"),
-  ].filter((mode) => mode !== false);
-  return modes.length === 0 ? undefined : `SET TRANSACTION ${modes.join(", ")}`;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings what `npm run test:clients` needs: a few system packages where apt can install them, the Python drivers,
-# pgjdbc, Prisma, and the Go and Rust clients compiled. Everything else goes to test/clients/.cache.
+# pgjdbc, Prisma, and the Go and Rust clients compiled. What npm brings goes to
+# test/clients/prisma, everything else to test/clients/.cache.
 # Quick when all is there. A toolchain that is missing (Java, Go, Rust) is named and left alone: its clients are
 # then reported as skipped. Exits non-zero only when something that should have worked did not.
 set -uo pipefail

@@ -35,7 +35,7 @@ export interface RunResult {
   timedOut: boolean;
 }
 
-/** Starts a child in a process group of its own and remembers it for {@link killAll}. */
+/** Starts a child in a process group of its own and remembers it, to kill it when this process ends. */
 export function start(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
   const child = spawn(command, args, { ...options, detached: true });
   live.add(child);
@@ -66,7 +66,7 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals, grace: n
   clearTimeout(timer);
 }
 
-export function killAll(): void {
+function killAll(): void {
   for (const child of live) kill(child);
 }
 

@@ -3,6 +3,7 @@
  * tunnel, to a session of the server that is the client's until nothing of the client is left in it.
  */
 
+import { modesText } from "../../session/transaction-modes.ts";
 import type {
   Call,
   ClientContext,
@@ -164,13 +165,8 @@ export class NeonSession implements StatementSession {
 
   // --- transactions ---
 
-  async begin({ isolation, readOnly, deferrable }: TransactionModes, call: Call): Promise<void> {
-    const modes = [
-      isolation && `ISOLATION LEVEL ${isolation}`,
-      readOnly !== undefined && (readOnly ? "READ ONLY" : "READ WRITE"),
-      deferrable !== undefined && (deferrable ? "DEFERRABLE" : "NOT DEFERRABLE"),
-    ].filter(Boolean);
-    await this.#command(`BEGIN ${modes.join(", ")}`, call, () => {
+  async begin(modes: TransactionModes, call: Call): Promise<void> {
+    await this.#command(`BEGIN ${modesText(modes)}`, call, () => {
       this.#inTransaction = true;
     });
   }

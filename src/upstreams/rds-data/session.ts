@@ -13,12 +13,13 @@ import type {
   StatementText,
   TransactionModes,
 } from "../../session/mod.ts";
+import { defaultModes, modesStatement } from "../../session/transaction-modes.ts";
 import { commandTag, type ParsedStatement } from "../../sql/mod.ts";
 import type { BuiltInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
 import { type CopySession, runCopy } from "../copy/mod.ts";
-import { defaultModes, differingSettings, modesStatement } from "../kept-settings.ts";
+import { differingSettings } from "../kept-settings.ts";
 import { runSetConfig } from "../set-config.ts";
 import { columnsOf, queryOfCursor, resultTypesUnknown } from "./description.ts";
 import { refuseUnbound } from "./placeholders.ts";

@@ -1,8 +1,9 @@
 /** A transaction of the API: an id that statements are sent with, one after the other. */
 import type { TransactionModes } from "../../session/mod.ts";
+import { modesStatement } from "../../session/transaction-modes.ts";
 import { PgError } from "../../wire/error.ts";
 import { sqlstate } from "../../wire/sqlstate.ts";
-import { defaultSetting, modesStatement } from "../kept-settings.ts";
+import { defaultSetting } from "../kept-settings.ts";
 import { wait } from "../wait.ts";
 import type { SqlParameter } from "./api.ts";
 import type { Answer, DataApi } from "./client.ts";

@@ -12,11 +12,12 @@ import type {
   StatementText,
   TransactionModes,
 } from "../../session/mod.ts";
+import { defaultModes, modesStatement } from "../../session/transaction-modes.ts";
 import { commandTag } from "../../sql/mod.ts";
 import type { BuiltInTypes } from "../../types/mod.ts";
 import { PgError } from "../../wire/error.ts";
 import { runCopy } from "../copy/mod.ts";
-import { defaultModes, differingSettings, modesStatement } from "../kept-settings.ts";
+import { differingSettings } from "../kept-settings.ts";
 import { runSetConfig } from "../set-config.ts";
 import { addCall, askOutput, readCall } from "./call.ts";
 import type { Defaults } from "./defaults.ts";
