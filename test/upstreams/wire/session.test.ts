@@ -93,7 +93,7 @@ describe("messages pass", () => {
     // And while nobody asks for anything.
     server.send({ type: "NotificationResponse", processId: 78, channel: "d", payload: "q" });
     server.send({ type: "ParameterStatus", name: "TimeZone", value: "EET" });
-    await setTimeout(10);
+    await expect.poll(() => seen.length).toBe(5);
     expect(seen).toEqual(["notice n", "TimeZone=CET", "c p 77", "d q 78", "TimeZone=EET"]);
   });
 
@@ -114,8 +114,7 @@ describe("messages pass", () => {
     send({ type: "Sync" });
     await running.server.expect("Sync");
     running.server.send(ready);
-    await setTimeout(10);
-    expect(got).toEqual(["1", "n", "Z"]);
+    await expect.poll(() => got).toEqual(["1", "n", "Z"]);
   });
 });
 
